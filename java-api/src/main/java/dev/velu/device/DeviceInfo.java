@@ -1,0 +1,42 @@
+package dev.velu.device;
+
+import dev.velu.bindings.VeluNative;
+import dev.velu.bindings.velu_device_info;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * What is known of one device.
+ *
+ * @param memoryTotal bytes
+ * @param memoryFree bytes
+ * @param cores logical processors this process may use, or multiprocessors
+ * @param isa best vector instruction set of a CPU ({@link Isa}), null on other devices
+ */
+public record DeviceInfo(Device device, String name, long memoryTotal, long memoryFree, int cores, Isa isa) {
+    /** @throws VeluException if the backend is unavailable or has no such device; the message says why */
+    public static DeviceInfo query(Device device) {
+        BackendInfo backend = BackendInfo.query(device.kind());
+        if (!backend.available()) {
+            throw new VeluException(
+                    Status.BACKEND_UNAVAILABLE, "device " + device + " is unavailable: " + backend.reason());
+        }
+        if (device.index() >= backend.deviceCount()) {
+            throw new VeluException(
+                    Status.INVALID_ARGUMENT,
+                    "device " + device + " does not exist; " + backend.deviceCount() + " found");
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment info = velu_device_info.allocate(arena);
+            NativeLibrary.check(
+                    VeluNative.velu_device_query(device.kind().ordinal(), device.index(), info), "velu_device_query");
+            return new DeviceInfo(
+                    device,
+                    velu_device_info.name(info).getString(0),
+                    velu_device_info.memory_total(info),
+                    velu_device_info.memory_free(info),
+                    velu_device_info.cores(info),
+                    device.kind() == Device.Kind.CPU ? Isa.values()[velu_device_info.isa(info)] : null);
+        }
+    }
+}

@@ -1,0 +1,7 @@
+/**
+ * Devices and what runs on them: loading of the native library, what is known of backends and devices, and the execution context
+ * with its device memory.
+ *
+ * <p>Tensors and operations do not live here; nothing here knows a shape.
+ */
+package dev.velu.device;

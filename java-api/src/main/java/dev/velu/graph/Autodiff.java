@@ -1,0 +1,98 @@
+package dev.velu.graph;
+
+import dev.velu.nn.Parameter;
+import dev.velu.op.Add;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Reverse-mode differentiation: walks a forward graph backwards and lets every operation add the operations that compute the
+ * gradients of its inputs. Where a value has several consumers the contributions are summed.
+ */
+public final class Autodiff {
+    private Autodiff() {}
+
+    /**
+     * Adds the backward operations for a scalar loss to the graph and stores the gradient of every trainable parameter that
+     * the loss depends on as {@link Value.Storage#GRADIENT}.
+     *
+     * @param loss the output of a loss operation, whose gradient is 1
+     * @return the trainable parameters with their gradients, in the order of their first use
+     */
+    public static Map<Parameter, Value> differentiate(Graph graph, Value loss) {
+        List<Node> forward = List.copyOf(graph.nodes());
+        Tape tape = new Tape(graph, wanted(forward));
+        for (Node node : forward.reversed()) {
+            boolean reached = node.outputs().stream().anyMatch(v -> v != null && (v == loss || tape.of(v) != null));
+            if (reached && node.inputs().stream().anyMatch(tape::wanted)) {
+                graph.within(node.scope(), () -> {
+                    node.operation().differentiate(node, tape);
+                    return null;
+                });
+            }
+        }
+        Map<Parameter, Value> gradients = new LinkedHashMap<>();
+        for (Node node : forward) {
+            for (Value input : node.inputs()) {
+                if (isTrainable(input) && tape.of(input) != null && !gradients.containsKey(input.parameter())) {
+                    Value gradient = tape.of(input);
+                    gradient.store(Value.Storage.GRADIENT, input.name(), input.parameter());
+                    gradients.put(input.parameter(), gradient);
+                }
+            }
+        }
+        return gradients;
+    }
+
+    private static boolean isTrainable(Value value) {
+        return value != null
+                && value.storage() == Value.Storage.PARAMETER
+                && value.parameter().trainable();
+    }
+
+    /** Trainable parameters and everything computed from them. */
+    private static Set<Value> wanted(List<Node> nodes) {
+        Set<Value> wanted = new HashSet<>();
+        for (Node node : nodes) {
+            boolean depends = false;
+            for (Value input : node.inputs()) {
+                if (isTrainable(input)) {
+                    wanted.add(input);
+                }
+                depends |= wanted.contains(input);
+            }
+            if (depends) {
+                node.outputs().stream().filter(v -> v != null).forEach(wanted::add);
+            }
+        }
+        return wanted;
+    }
+
+    private record Tape(Graph graph, Set<Value> wantedValues, Map<Value, Value> gradients) implements Gradients {
+        Tape(Graph graph, Set<Value> wantedValues) {
+            this(graph, wantedValues, new HashMap<>());
+        }
+
+        @Override
+        public Value of(Value value) {
+            return gradients.get(value);
+        }
+
+        @Override
+        public boolean wanted(Value value) {
+            return wantedValues.contains(value);
+        }
+
+        @Override
+        public void add(Value value, Value contribution) {
+            if (wanted(value)) {
+                Value known = gradients.get(value);
+                gradients.put(value, known == null ? contribution : new Add().apply(graph, known, contribution));
+            }
+        }
+    }
+}

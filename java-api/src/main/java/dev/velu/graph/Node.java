@@ -1,0 +1,55 @@
+package dev.velu.graph;
+
+import dev.velu.tensor.TensorType;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+
+/**
+ * One application of an operation. Absent inputs and outputs are null.
+ *
+ * @param scope the module it belongs to, e.g. {@code layer1.0.conv1}
+ */
+public record Node(Operation operation, List<Value> inputs, List<Value> outputs, String scope) {
+    public Node {
+        inputs = Collections.unmodifiableList(new ArrayList<>(inputs));
+        outputs = Collections.unmodifiableList(new ArrayList<>(outputs));
+    }
+
+    public Value input(int index) {
+        return inputs.get(index);
+    }
+
+    public Value output(int index) {
+        return outputs.get(index);
+    }
+
+    public List<TensorType> inputTypes() {
+        return types(inputs);
+    }
+
+    public List<TensorType> outputTypes() {
+        return types(outputs);
+    }
+
+    static List<TensorType> types(List<Value> values) {
+        return Arrays.asList(
+                values.stream().map(value -> value == null ? null : value.type()).toArray(TensorType[]::new));
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return this == other;
+    }
+
+    @Override
+    public int hashCode() {
+        return System.identityHashCode(this);
+    }
+
+    @Override
+    public String toString() {
+        return outputs + " = " + operation.name() + inputs + (scope.isEmpty() ? "" : " in " + scope);
+    }
+}

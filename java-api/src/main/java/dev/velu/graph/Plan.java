@@ -1,0 +1,250 @@
+package dev.velu.graph;
+
+import dev.velu.device.Context;
+import dev.velu.device.Status;
+import dev.velu.device.VeluException;
+import dev.velu.nn.Parameters;
+import dev.velu.tensor.TensorType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NoSuchElementException;
+
+/**
+ * A graph with memory, ready to run: a flat array of bound native calls over one arena that was laid out in advance. A run
+ * allocates nothing, on neither side of the language border.
+ *
+ * <p>Used by one thread at a time, the one that uses its context. Its memory belongs to the context.
+ */
+public final class Plan implements AutoCloseable {
+    /** What a plan needs on the device, in bytes, apart from parameters, gradients and optimizer state. */
+    public record Memory(long temporaries, long inputs, long results) {
+        public long total() {
+            return temporaries + inputs + results;
+        }
+    }
+
+    private final Context context;
+    private final Arena arena = Arena.ofShared();
+    private final List<String> names = new ArrayList<>();
+    private final List<String> scopes = new ArrayList<>();
+    private final Map<String, MemorySegment> inputs = new LinkedHashMap<>();
+    private final Map<String, Slice> results = new LinkedHashMap<>();
+    private final MemorySegment resultMemory;
+    private final List<MemorySegment> owned = new ArrayList<>();
+    private NativeCall[] calls = {};
+    private boolean closed;
+
+    private record Slice(long offset, long bytes) {}
+
+    private Plan(Context context, long resultBytes) {
+        this.context = context;
+        this.resultMemory = own(Math.max(MemoryPlanner.ALIGNMENT, resultBytes));
+    }
+
+    /** The memory a plan of this graph would need, without making it. */
+    public static Memory memory(Graph graph) {
+        return new Memory(
+                MemoryPlanner.plan(graph.nodes()).bytes(), alignedBytes(graph.inputs()), alignedBytes(graph.results()));
+    }
+
+    /**
+     * Chooses the implementation of every operation and grows the context's scratch memory to the need of the largest.
+     *
+     * @return bytes of scratch memory the context then holds
+     */
+    public static long prepare(Graph graph, Context context) {
+        for (Node node : graph.nodes()) {
+            node.operation().prepare(context, node.inputTypes(), node.outputTypes());
+        }
+        return context.workspaceBytes();
+    }
+
+    /** Makes a plan with an arena of its own. */
+    public static Plan of(Graph graph, Parameters parameters, Context context) {
+        return of(graph, parameters, context, null);
+    }
+
+    /**
+     * Makes a plan.
+     *
+     * @param parameters the parameters of the graph, with memory on the same context
+     * @param temporaries device memory for the temporaries, shared with plans that never run at the same time, or null
+     * @throws VeluException if memory is exhausted; says how much the plan needs
+     */
+    public static Plan of(Graph graph, Parameters parameters, Context context, MemorySegment temporaries) {
+        MemoryPlanner.Layout layout = MemoryPlanner.plan(graph.nodes());
+        Memory need = memory(graph);
+        try {
+            prepare(graph, context);
+            Plan plan = new Plan(context, need.results());
+            MemorySegment memory = temporaries != null
+                    ? temporaries
+                    : plan.own(Math.max(MemoryPlanner.ALIGNMENT, layout.bytes()));
+            plan.bind(graph, parameters, layout, memory);
+            return plan;
+        } catch (VeluException e) {
+            if (e.status() == Status.OUT_OF_MEMORY) {
+                throw new VeluException(
+                        e.status(),
+                        "the plan needs " + need.total() / (1 << 20)
+                                + " MiB beside parameters and optimizer state; use a smaller batch or image size: "
+                                + e.getMessage());
+            }
+            throw e;
+        }
+    }
+
+    private void bind(Graph graph, Parameters parameters, MemoryPlanner.Layout layout, MemorySegment temporaries) {
+        Map<Value, MemorySegment> memory = new LinkedHashMap<>();
+        for (Value input : graph.inputs()) {
+            MemorySegment segment = own(Math.max(1, input.type().bytes()));
+            memory.put(input, segment);
+            inputs.put(input.name(), segment);
+        }
+        long offset = 0;
+        for (Value result : graph.results()) {
+            long bytes = result.type().bytes();
+            memory.put(result, resultMemory.asSlice(offset, bytes));
+            results.put(result.name(), new Slice(offset, bytes));
+            offset += MemoryPlanner.align(bytes);
+        }
+        layout.offsets()
+                .forEach((value, at) ->
+                        memory.put(value, temporaries.asSlice(at, value.type().bytes())));
+        for (Node node : graph.nodes()) {
+            append(
+                    node.operation(),
+                    node.inputTypes(),
+                    node.outputTypes(),
+                    segments(node.inputs(), parameters, memory),
+                    segments(node.outputs(), parameters, memory),
+                    node.scope());
+        }
+    }
+
+    private static List<MemorySegment> segments(
+            List<Value> values, Parameters parameters, Map<Value, MemorySegment> memory) {
+        return values.stream()
+                .map(value -> {
+                    if (value == null) {
+                        return MemorySegment.NULL;
+                    }
+                    return switch (value.storage()) {
+                        case PARAMETER -> parameters.segment(value.parameter());
+                        case GRADIENT -> parameters.gradient(value.parameter());
+                        case INPUT, TEMPORARY, RESULT -> memory.get(value);
+                    };
+                })
+                .toList();
+    }
+
+    /** Adds an operation on memory of the caller's to the end of the plan, e.g. the optimizer's step. */
+    public void append(
+            Operation operation,
+            List<TensorType> inputTypes,
+            List<TensorType> outputTypes,
+            List<MemorySegment> inputMemory,
+            List<MemorySegment> outputMemory,
+            String scope) {
+        NativeCall call =
+                operation.bind(new Binding(context, arena, inputTypes, outputTypes, inputMemory, outputMemory));
+        calls = Arrays.copyOf(calls, calls.length + 1);
+        calls[calls.length - 1] = call;
+        names.add(operation.name());
+        scopes.add(scope);
+    }
+
+    /**
+     * Runs every operation in order.
+     *
+     * @throws VeluException if one fails; names the operation and its place in the network
+     * @throws IllegalStateException if the plan or its context is closed
+     */
+    public void run() {
+        if (closed) {
+            throw new IllegalStateException("this plan is closed");
+        }
+        context.handle();
+        for (int i = 0; i < calls.length; i++) {
+            int status = calls[i].run();
+            if (status != 0) {
+                fail(i, status);
+            }
+        }
+    }
+
+    private void fail(int index, int status) {
+        try {
+            context.check(status, "velu_" + names.get(index));
+        } catch (VeluException e) {
+            String scope = scopes.get(index);
+            throw scope.isEmpty() ? e : new VeluException(e.status(), scope + ": " + e.getMessage());
+        }
+    }
+
+    /** Device memory of an input; write to it before {@link #run}. */
+    public MemorySegment input(String name) {
+        MemorySegment segment = inputs.get(name);
+        if (segment == null) {
+            throw new NoSuchElementException("the plan has no input '" + name + "'; it has " + inputs.keySet());
+        }
+        return segment;
+    }
+
+    /** Device memory of all results, to be read with one copy after {@link #run}. */
+    public MemorySegment resultMemory() {
+        return resultMemory;
+    }
+
+    /** Offset in bytes of a result in {@link #resultMemory}. */
+    public long resultOffset(String name) {
+        return slice(name).offset();
+    }
+
+    /** Device memory of one result. */
+    public MemorySegment result(String name) {
+        Slice slice = slice(name);
+        return resultMemory.asSlice(slice.offset(), slice.bytes());
+    }
+
+    private Slice slice(String name) {
+        Slice slice = results.get(name);
+        if (slice == null) {
+            throw new NoSuchElementException("the plan has no result '" + name + "'; it has " + results.keySet());
+        }
+        return slice;
+    }
+
+    /** Number of native calls of one run. */
+    public int size() {
+        return calls.length;
+    }
+
+    private MemorySegment own(long bytes) {
+        MemorySegment memory = context.allocate(bytes);
+        owned.add(memory);
+        return memory;
+    }
+
+    private static long alignedBytes(List<Value> values) {
+        return values.stream()
+                .mapToLong(value -> MemoryPlanner.align(value.type().bytes()))
+                .sum();
+    }
+
+    /** Releases the plan's memory; shared temporaries stay. Closing twice is allowed. */
+    @Override
+    public void close() {
+        closed = true;
+        owned.forEach(context::free);
+        owned.clear();
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
+    }
+}

@@ -1,0 +1,101 @@
+package dev.velu.safetensors;
+
+import dev.velu.tensor.DType;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
+/** Element types of safetensors, under the names the format gives them. Numbers are little-endian. */
+public enum ElementType {
+    BOOL(1),
+    U8(1),
+    I8(1),
+    F8_E5M2(1),
+    F8_E4M3(1),
+    F8_E8M0(1),
+    I16(2),
+    U16(2),
+    F16(2),
+    BF16(2),
+    I32(4),
+    U32(4),
+    F32(4),
+    C64(8),
+    F64(8),
+    I64(8),
+    U64(8);
+
+    private static final ValueLayout.OfShort SHORT =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfFloat FLOAT =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfDouble DOUBLE =
+            ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final int bytes;
+
+    ElementType(int bytes) {
+        this.bytes = bytes;
+    }
+
+    /** The type that stores tensors of a dtype. */
+    public static ElementType of(DType dtype) {
+        return valueOf(dtype.name());
+    }
+
+    /** Size of one element in bytes. */
+    public int bytes() {
+        return bytes;
+    }
+
+    /** Whether {@link SafeTensorsFile#toFloatArray} converts it: every real type but the 8-bit floating ones. */
+    public boolean convertible() {
+        return switch (this) {
+            case F8_E5M2, F8_E4M3, F8_E8M0, C64 -> false;
+            default -> true;
+        };
+    }
+
+    /** Whether {@link SafeTensorsFile#toLongArray} converts it. */
+    public boolean integral() {
+        return switch (this) {
+            case BOOL, U8, I8, I16, U16, I32, U32, I64, U64 -> true;
+            default -> false;
+        };
+    }
+
+    /** The element at an index, rounded to nearest where a float32 cannot hold it. */
+    float toFloat(MemorySegment data, long index) {
+        long offset = index * bytes;
+        return switch (this) {
+            case F32 -> data.get(FLOAT, offset);
+            case BF16 -> Float.intBitsToFloat(data.get(SHORT, offset) << 16);
+            case F16 -> Float.float16ToFloat(data.get(SHORT, offset));
+            case F64 -> (float) data.get(DOUBLE, offset);
+            case U64 -> {
+                long value = data.get(LONG, offset);
+                // Halving keeps the lowest bit sticky, so the rounding of the half is the rounding of the whole.
+                yield value >= 0 ? (float) value : 2.0f * (float) ((value >>> 1) | (value & 1));
+            }
+            case BOOL, U8, I8, I16, U16, I32, U32, I64 -> (float) toLong(data, index);
+            case F8_E5M2, F8_E4M3, F8_E8M0, C64 -> throw new IllegalArgumentException(this + " is not convertible");
+        };
+    }
+
+    /** The element at an index; a U64 keeps its bits. */
+    long toLong(MemorySegment data, long index) {
+        long offset = index * bytes;
+        return switch (this) {
+            case BOOL, U8 -> data.get(ValueLayout.JAVA_BYTE, offset) & 0xffL;
+            case I8 -> data.get(ValueLayout.JAVA_BYTE, offset);
+            case I16 -> data.get(SHORT, offset);
+            case U16 -> data.get(SHORT, offset) & 0xffffL;
+            case I32 -> data.get(INT, offset);
+            case U32 -> data.get(INT, offset) & 0xffff_ffffL;
+            case I64, U64 -> data.get(LONG, offset);
+            default -> throw new IllegalArgumentException(this + " is not integral");
+        };
+    }
+}

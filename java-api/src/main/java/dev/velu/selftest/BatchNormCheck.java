@@ -1,0 +1,306 @@
+package dev.velu.selftest;
+
+import dev.velu.op.ActivationFunction;
+import dev.velu.op.BatchNorm;
+import dev.velu.op.Pointwise;
+import dev.velu.op.VeluParameters;
+import dev.velu.selftest.oracle.BatchNormOracle;
+import dev.velu.selftest.oracle.VeluOracle;
+import dev.velu.tensor.DType;
+import dev.velu.tensor.Tensor;
+import java.util.Arrays;
+import java.util.List;
+
+/** Batch normalization with every activation, with and without the residual: training, inference, backward. */
+final class BatchNormCheck {
+    private static final int[][] SHAPES = {{2, 1}, {31, 33}, {257, 31}, {7, 257}, {33, 2048}, {3000, 8}};
+    private static final float EPS = 1e-5f;
+    private static final float MOMENTUM = 0.1f;
+    private static final float LAMBDA = 0.8f;
+    /** Half the width of the band around a kink of the activation that gradients must not pass through. */
+    private static final double KINK = 1e-3;
+
+    private BatchNormCheck() {}
+
+    /** The operands of one case; residual is null for none. */
+    private record Case(
+            BatchNorm batchNorm,
+            BatchNormOracle oracle,
+            float[] x,
+            float[] weight,
+            float[] bias,
+            float[] residual,
+            float[] dy,
+            String name) {
+        double[] wideResidual() {
+            return residual == null ? null : Numbers.wide(residual);
+        }
+
+        boolean velu() {
+            return batchNorm.activation() instanceof VeluParameters;
+        }
+
+        BatchNormOracle.Forward training() {
+            return oracle.training(Numbers.wide(x), Numbers.wide(weight), Numbers.wide(bias), wideResidual());
+        }
+
+        long[] shape() {
+            return new long[] {oracle.rows(), oracle.channels()};
+        }
+
+        Tensor optionalResidual(Trial trial) {
+            return residual == null ? null : trial.input(residual, shape());
+        }
+
+        Tensor optionalLambda(Trial trial) {
+            return velu() ? trial.scalar(LAMBDA) : null;
+        }
+    }
+
+    static void run(Probe probe) {
+        List<ActivationFunction> activations = Arrays.asList(
+                null, Pointwise.RELU, Pointwise.RELU6, Pointwise.SILU, Pointwise.GELU, VeluParameters.released());
+        int n = 0;
+        for (ActivationFunction activation : activations) {
+            for (int[] shape : SHAPES) {
+                Case c = makeCase(shape[0], shape[1], activation, n++ % 2 == 0, 1);
+                training(probe, c);
+                inference(probe, c);
+                backward(probe, c);
+            }
+            gradients(probe, makeCase(31, 9, activation, true, 1));
+        }
+        // A mean far from zero is where a variance from squares would lose everything.
+        training(probe, makeCase(257, 31, null, false, 1000));
+    }
+
+    private static Case makeCase(
+            int rows, int channels, ActivationFunction activation, boolean withResidual, double meanScale) {
+        int size = rows * channels;
+        float w2Weight = activation instanceof VeluParameters ? 0.3f : 0;
+        float[] x = Numbers.normal(1, size, 1.5);
+        float[] mean = Numbers.normal(2, channels, meanScale);
+        for (int i = 0; i < size; i++) {
+            x[i] += mean[i % channels];
+        }
+        float[] weight = Numbers.uniform(3, channels, 0.5, 1.5);
+        float[] bias = Numbers.normal(4, channels, 0.5);
+        float[] residual = withResidual ? Numbers.normal(5, size, 1) : null;
+        float[] dy = Numbers.normal(6, size, 1);
+        Case c = new Case(
+                new BatchNorm(EPS, MOMENTUM, activation, w2Weight),
+                new BatchNormOracle(rows, channels, EPS, MOMENTUM, activation, LAMBDA, w2Weight),
+                x,
+                weight,
+                bias,
+                residual,
+                dy,
+                rows + "x" + channels + (activation == null ? "" : " " + activation.label())
+                        + (withResidual ? " residual" : "") + (meanScale > 1 ? " far means" : ""));
+        if (activation == Pointwise.RELU || activation == Pointwise.RELU6) {
+            // Where z lies at a kink, rounding decides which side the gradient takes: such elements get none.
+            double[] z = c.training().z();
+            for (int i = 0; i < size; i++) {
+                if (Math.abs(z[i]) < KINK || Math.abs(z[i] - 6) < KINK) {
+                    dy[i] = 0;
+                }
+            }
+        }
+        return c;
+    }
+
+    private static void training(Probe probe, Case c) {
+        probe.trial("batch_norm_forward_training", c.name, trial -> {
+            int channels = c.oracle.channels();
+            BatchNormOracle.Forward expected = c.training();
+            float[] runningMean = Numbers.normal(7, channels, 1);
+            float[] runningVar = Numbers.uniform(8, channels, 0.5, 2);
+            Tensor mean = trial.updated(runningMean, channels);
+            Tensor variance = trial.updated(runningVar, channels);
+            Tensor tracked = trial.updated(41L);
+            Tensor y = trial.output(DType.F32, c.shape());
+            Tensor savedMean = trial.output(DType.F32, channels);
+            Tensor savedInvStd = trial.output(DType.F32, channels);
+            Tensor moments = c.velu() ? trial.output(DType.F32, 3) : null;
+            c.batchNorm.forwardTraining(
+                    trial.context(),
+                    trial.input(c.x, c.shape()),
+                    trial.input(c.weight, channels),
+                    trial.input(c.bias, channels),
+                    c.optionalResidual(trial),
+                    c.optionalLambda(trial),
+                    mean,
+                    variance,
+                    tracked,
+                    y,
+                    savedMean,
+                    savedInvStd,
+                    moments);
+            trial.compare("y", y, expected.y(), expected.zMagnitude(), Tolerances.BATCH_NORM_Y);
+            double[] meanMagnitude = meanOf(Numbers.absolute(c.x), channels);
+            trial.compare("savedMean", savedMean, expected.mean(), meanMagnitude, Tolerances.BATCH_STATISTICS);
+            trial.compare("savedInvStd", savedInvStd, expected.invStd(), Tolerances.BATCH_STATISTICS);
+            double[] newMean = c.oracle.runningMean(Numbers.wide(c.x), Numbers.wide(runningMean));
+            double[] newMeanMagnitude = c.oracle.runningMean(Numbers.absolute(c.x), Numbers.absolute(runningMean));
+            trial.compare("runningMean", mean, newMean, newMeanMagnitude, Tolerances.BATCH_STATISTICS);
+            double[] newVariance = c.oracle.runningVariance(Numbers.wide(c.x), Numbers.wide(runningVar));
+            trial.compare("runningVar", variance, newVariance, Tolerances.BATCH_STATISTICS);
+            trial.compareExactly("numBatchesTracked", tracked, 42);
+            compareMoments(trial, moments, expected.moments());
+        });
+    }
+
+    private static void inference(Probe probe, Case c) {
+        probe.trial("batch_norm_forward_inference", c.name, trial -> {
+            int channels = c.oracle.channels();
+            float[] runningMean = Numbers.normal(7, channels, 1);
+            float[] runningVar = Numbers.uniform(8, channels, 0.5, 2);
+            BatchNormOracle.Forward expected = c.oracle.inference(
+                    Numbers.wide(c.x),
+                    Numbers.wide(c.weight),
+                    Numbers.wide(c.bias),
+                    c.wideResidual(),
+                    Numbers.wide(runningMean),
+                    Numbers.wide(runningVar));
+            Tensor y = trial.output(DType.F32, c.shape());
+            Tensor moments = c.velu() ? trial.output(DType.F32, 3) : null;
+            c.batchNorm.forwardInference(
+                    trial.context(),
+                    trial.input(c.x, c.shape()),
+                    trial.input(c.weight, channels),
+                    trial.input(c.bias, channels),
+                    c.optionalResidual(trial),
+                    c.optionalLambda(trial),
+                    trial.input(runningMean, channels),
+                    trial.input(runningVar, channels),
+                    y,
+                    moments);
+            trial.compare("y", y, expected.y(), expected.zMagnitude(), Tolerances.BATCH_NORM_Y);
+            compareMoments(trial, moments, expected.moments());
+        });
+    }
+
+    private static void compareMoments(Trial trial, Tensor moments, VeluOracle.Forward expected) {
+        if (moments != null) {
+            double[] reference = {expected.mean(), expected.std(), expected.w2()};
+            double[] magnitude = Numbers.map(reference, m -> Math.max(1, Math.abs(m)));
+            trial.compare("moments", moments, reference, magnitude, Tolerances.VELU_MOMENTS);
+        }
+    }
+
+    private static double[] meanOf(double[] x, int channels) {
+        double[] mean = new double[channels];
+        for (int i = 0; i < x.length; i++) {
+            mean[i % channels] += x[i] * channels / x.length;
+        }
+        return mean;
+    }
+
+    /** The outputs of the backward pass. */
+    private record Gradients(Tensor dx, Tensor dresidual, Tensor dweight, Tensor dbias, Tensor dlambda) {}
+
+    private static Gradients backward(Trial trial, Case c) {
+        int channels = c.oracle.channels();
+        BatchNormOracle.Forward forward = c.training();
+        Tensor moments = null;
+        if (c.velu()) {
+            VeluOracle.Forward velu = forward.moments();
+            moments = trial.input(Numbers.narrow(new double[] {velu.mean(), velu.std(), velu.w2()}), 3);
+        }
+        Gradients gradients = new Gradients(
+                trial.output(DType.F32, c.shape()),
+                c.residual == null ? null : trial.output(DType.F32, c.shape()),
+                trial.output(DType.F32, channels),
+                trial.output(DType.F32, channels),
+                c.velu() ? trial.output(DType.F32) : null);
+        c.batchNorm.backward(
+                trial.context(),
+                trial.input(c.x, c.shape()),
+                trial.input(c.dy, c.shape()),
+                trial.input(c.weight, channels),
+                trial.input(c.bias, channels),
+                c.optionalResidual(trial),
+                c.optionalLambda(trial),
+                trial.input(Numbers.narrow(forward.mean()), channels),
+                trial.input(Numbers.narrow(forward.invStd()), channels),
+                moments,
+                gradients.dx,
+                gradients.dresidual,
+                gradients.dweight,
+                gradients.dbias,
+                gradients.dlambda);
+        return gradients;
+    }
+
+    private static BatchNormOracle.Backward expected(Case c) {
+        return c.oracle.backward(
+                Numbers.wide(c.x), Numbers.wide(c.dy), Numbers.wide(c.weight), Numbers.wide(c.bias), c.wideResidual());
+    }
+
+    private static void backward(Probe probe, Case c) {
+        probe.trial("batch_norm_backward", c.name, trial -> {
+            Gradients actual = backward(trial, c);
+            BatchNormOracle.Backward expected = expected(c);
+            Tolerance tolerance = Tolerances.BATCH_NORM_GRADIENT;
+            trial.compare("dx", actual.dx, expected.dx(), expected.dxMagnitude(), tolerance);
+            trial.compare("dweight", actual.dweight, expected.dweight(), expected.dweightMagnitude(), tolerance);
+            trial.compare("dbias", actual.dbias, expected.dbias(), expected.dbiasMagnitude(), tolerance);
+            if (actual.dresidual != null) {
+                trial.compare(
+                        "dresidual", actual.dresidual, expected.dresidual(), expected.dresidualMagnitude(), tolerance);
+            }
+            if (actual.dlambda != null) {
+                trial.compare(
+                        "dlambda",
+                        actual.dlambda.item(),
+                        expected.dlambda(),
+                        tolerance.at(expected.dlambdaMagnitude()));
+            }
+        });
+    }
+
+    /** All gradients of one case against difference quotients of the whole: normalization, residual, activation, W2. */
+    private static void gradients(Probe probe, Case c) {
+        probe.trial("batch_norm_backward", c.name + " by differences", trial -> {
+            Gradients actual = backward(trial, c);
+            BatchNormOracle.Backward scale = expected(c);
+            double[] x = Numbers.wide(c.x);
+            double[] weight = Numbers.wide(c.weight);
+            double[] bias = Numbers.wide(c.bias);
+            double[] residual = c.wideResidual();
+            DifferenceQuotient.compare(
+                    trial,
+                    "dx",
+                    actual.dx.toFloatArray(),
+                    c.x,
+                    scale.dxMagnitude(),
+                    point -> loss(c, c.oracle.training(point, weight, bias, residual)));
+            DifferenceQuotient.compare(
+                    trial,
+                    "dresidual",
+                    actual.dresidual.toFloatArray(),
+                    c.residual,
+                    scale.dresidualMagnitude(),
+                    point -> loss(c, c.oracle.training(x, weight, bias, point)));
+            DifferenceQuotient.compare(
+                    trial,
+                    "dweight",
+                    actual.dweight.toFloatArray(),
+                    c.weight,
+                    scale.dweightMagnitude(),
+                    point -> loss(c, c.oracle.training(x, point, bias, residual)));
+            DifferenceQuotient.compare(
+                    trial,
+                    "dbias",
+                    actual.dbias.toFloatArray(),
+                    c.bias,
+                    scale.dbiasMagnitude(),
+                    point -> loss(c, c.oracle.training(x, weight, point, residual)));
+        });
+    }
+
+    private static double loss(Case c, BatchNormOracle.Forward forward) {
+        double w2 = c.velu() ? c.oracle.w2Weight() * forward.moments().w2() : 0;
+        return Numbers.dot(c.dy, forward.y()) + w2;
+    }
+}

@@ -1,0 +1,185 @@
+package dev.velu.selftest;
+
+import dev.velu.bindings.velu_conv2d_desc;
+import dev.velu.op.Conv2d;
+import dev.velu.selftest.oracle.Conv2dOracle;
+import dev.velu.tensor.DType;
+import dev.velu.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/** Convolution: stride, padding, dilation, groups, depthwise, bias, odd sizes. */
+final class Conv2dCheck {
+    private static final Conv2dOracle[] CASES = {
+        new Conv2dOracle(Conv2d.of(1, 0), 1, 1, 1, 1, 1, 1, 1),
+        new Conv2dOracle(Conv2d.of(2, 1), 2, 9, 7, 3, 31, 3, 3),
+        new Conv2dOracle(Conv2d.of(1, 0), 1, 7, 5, 33, 31, 1, 1),
+        new Conv2dOracle(Conv2d.of(1, 1), 3, 8, 8, 64, 32, 3, 3),
+        new Conv2dOracle(Conv2d.of(2, 3), 1, 17, 17, 3, 64, 7, 7),
+        new Conv2dOracle(Conv2d.of(2, 0), 2, 6, 6, 257, 16, 1, 1),
+        new Conv2dOracle(new Conv2d(1, 1, 1, 1, 1, 1, 32), 2, 8, 8, 32, 32, 3, 3),
+        new Conv2dOracle(new Conv2d(2, 2, 2, 2, 1, 1, 33), 2, 9, 9, 33, 33, 5, 5),
+        new Conv2dOracle(new Conv2d(1, 1, 2, 2, 2, 2, 1), 1, 9, 7, 16, 32, 3, 3),
+        new Conv2dOracle(new Conv2d(2, 1, 1, 0, 2, 1, 3), 2, 11, 9, 6, 9, 3, 2),
+        new Conv2dOracle(Conv2d.of(1, 4), 1, 3, 3, 2, 5, 5, 5),
+        new Conv2dOracle(Conv2d.of(1, 1), 31, 4, 4, 8, 8, 3, 3),
+    };
+
+    private Conv2dCheck() {}
+
+    static void run(Probe probe) {
+        for (int i = 0; i < CASES.length; i++) {
+            check(probe, CASES[i], i % 2 == 1);
+        }
+        gradients(probe, CASES[1]);
+        gradients(probe, CASES[9]);
+    }
+
+    private static String name(Conv2dOracle o) {
+        Conv2d c = o.conv();
+        return o.batch() + "x" + o.height() + "x" + o.width() + "x" + o.channels() + " to " + o.outputs() + " kernel "
+                + o.kernelHeight() + "x" + o.kernelWidth() + " stride " + c.strideHeight() + "x" + c.strideWidth()
+                + " padding " + c.paddingHeight() + "x" + c.paddingWidth() + " dilation " + c.dilationHeight() + "x"
+                + c.dilationWidth() + " groups " + c.groups();
+    }
+
+    private static MemorySegment desc(Probe probe, Arena arena, Conv2dOracle o) {
+        MemorySegment desc = velu_conv2d_desc.allocate(arena);
+        velu_conv2d_desc.device(desc, probe.context().device().kind().ordinal());
+        velu_conv2d_desc.dtype(desc, DType.F32.code());
+        velu_conv2d_desc.batch(desc, o.batch());
+        velu_conv2d_desc.in_height(desc, o.height());
+        velu_conv2d_desc.in_width(desc, o.width());
+        velu_conv2d_desc.in_channels(desc, o.channels());
+        velu_conv2d_desc.out_channels(desc, o.outputs());
+        velu_conv2d_desc.kernel_height(desc, o.kernelHeight());
+        velu_conv2d_desc.kernel_width(desc, o.kernelWidth());
+        velu_conv2d_desc.stride_height(desc, o.conv().strideHeight());
+        velu_conv2d_desc.stride_width(desc, o.conv().strideWidth());
+        velu_conv2d_desc.padding_height(desc, o.conv().paddingHeight());
+        velu_conv2d_desc.padding_width(desc, o.conv().paddingWidth());
+        velu_conv2d_desc.dilation_height(desc, o.conv().dilationHeight());
+        velu_conv2d_desc.dilation_width(desc, o.conv().dilationWidth());
+        velu_conv2d_desc.groups(desc, o.conv().groups());
+        return desc;
+    }
+
+    private static long[] xShape(Conv2dOracle o) {
+        return new long[] {o.batch(), o.height(), o.width(), o.channels()};
+    }
+
+    private static long[] weightShape(Conv2dOracle o) {
+        return new long[] {o.outputs(), o.kernelHeight(), o.kernelWidth(), o.channels() / o.conv().groups()};
+    }
+
+    private static long[] yShape(Conv2dOracle o) {
+        return new long[] {o.batch(), o.outHeight(), o.outWidth(), o.outputs()};
+    }
+
+    private static void check(Probe probe, Conv2dOracle o, boolean withBias) {
+        float[] x = Numbers.normal(1, o.xSize(), 1);
+        float[] weight = Numbers.normal(2, o.weightSize(), 0.3);
+        float[] bias = withBias ? Numbers.normal(3, o.outputs(), 1) : null;
+        float[] dy = Numbers.normal(4, o.ySize(), 1);
+        Conv2d conv = o.conv();
+        String name = name(o) + (withBias ? " bias" : "");
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment desc = desc(probe, arena, o);
+            probe.trial("conv2d_forward", name, desc, trial -> {
+                Tensor y = trial.output(DType.F32, yShape(o));
+                conv.forward(
+                        trial.context(),
+                        trial.input(x, xShape(o)),
+                        trial.input(weight, weightShape(o)),
+                        withBias ? trial.input(bias, o.outputs()) : null,
+                        y);
+                trial.compare(
+                        "y",
+                        y,
+                        o.forward(Numbers.wide(x), Numbers.wide(weight), withBias ? Numbers.wide(bias) : null),
+                        o.forward(Numbers.absolute(x), Numbers.absolute(weight), withBias ? Numbers.absolute(bias) : null),
+                        Tolerances.SUM_OF_PRODUCTS);
+            });
+            probe.trial("conv2d_backward_data", name, desc, trial -> {
+                Tensor dx = trial.output(DType.F32, xShape(o));
+                conv.backwardData(
+                        trial.context(), trial.input(dy, yShape(o)), trial.input(weight, weightShape(o)), dx);
+                trial.compare(
+                        "dx",
+                        dx,
+                        o.backwardData(Numbers.wide(dy), Numbers.wide(weight)),
+                        o.backwardData(Numbers.absolute(dy), Numbers.absolute(weight)),
+                        Tolerances.SUM_OF_PRODUCTS);
+            });
+            probe.trial("conv2d_backward_weights", name, desc, trial -> {
+                Tensor dweight = trial.output(DType.F32, weightShape(o));
+                Tensor dbias = withBias ? trial.output(DType.F32, o.outputs()) : null;
+                conv.backwardWeights(
+                        trial.context(), trial.input(x, xShape(o)), trial.input(dy, yShape(o)), dweight, dbias);
+                trial.compare(
+                        "dweight",
+                        dweight,
+                        o.backwardWeights(Numbers.wide(x), Numbers.wide(dy)),
+                        o.backwardWeights(Numbers.absolute(x), Numbers.absolute(dy)),
+                        Tolerances.SUM_OF_PRODUCTS);
+                if (withBias) {
+                    trial.compare(
+                            "dbias",
+                            dbias,
+                            o.backwardBias(Numbers.wide(dy)),
+                            o.backwardBias(Numbers.absolute(dy)),
+                            Tolerances.SUM_OF_PRODUCTS);
+                }
+            });
+        }
+    }
+
+    private static void gradients(Probe probe, Conv2dOracle o) {
+        float[] x = Numbers.normal(1, o.xSize(), 1);
+        float[] weight = Numbers.normal(2, o.weightSize(), 0.3);
+        float[] bias = Numbers.normal(3, o.outputs(), 1);
+        float[] dy = Numbers.normal(4, o.ySize(), 1);
+        String name = name(o) + " by differences";
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment desc = desc(probe, arena, o);
+            probe.trial("conv2d_backward_data", name, desc, trial -> {
+                Tensor dx = trial.output(DType.F32, xShape(o));
+                o.conv()
+                        .backwardData(
+                                trial.context(), trial.input(dy, yShape(o)), trial.input(weight, weightShape(o)), dx);
+                DifferenceQuotient.compare(
+                        trial,
+                        "dx",
+                        dx.toFloatArray(),
+                        x,
+                        o.backwardData(Numbers.absolute(dy), Numbers.absolute(weight)),
+                        point -> Numbers.dot(dy, o.forward(point, Numbers.wide(weight), null)));
+            });
+            probe.trial("conv2d_backward_weights", name, desc, trial -> {
+                Tensor dweight = trial.output(DType.F32, weightShape(o));
+                Tensor dbias = trial.output(DType.F32, o.outputs());
+                o.conv()
+                        .backwardWeights(
+                                trial.context(),
+                                trial.input(x, xShape(o)),
+                                trial.input(dy, yShape(o)),
+                                dweight,
+                                dbias);
+                DifferenceQuotient.compare(
+                        trial,
+                        "dweight",
+                        dweight.toFloatArray(),
+                        weight,
+                        o.backwardWeights(Numbers.absolute(x), Numbers.absolute(dy)),
+                        point -> Numbers.dot(dy, o.forward(Numbers.wide(x), point, null)));
+                DifferenceQuotient.compare(
+                        trial,
+                        "dbias",
+                        dbias.toFloatArray(),
+                        bias,
+                        o.backwardBias(Numbers.absolute(dy)),
+                        point -> Numbers.dot(dy, o.forward(Numbers.wide(x), Numbers.wide(weight), point)));
+            });
+        }
+    }
+}

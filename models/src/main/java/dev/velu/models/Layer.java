@@ -1,0 +1,14 @@
+package dev.velu.models;
+
+import dev.velu.tensor.Shape;
+
+/**
+ * One line of a network's layer table.
+ *
+ * @param name torchvision's module path
+ * @param type kind of module, e.g. {@code Conv2d}
+ * @param output shape of its output, {@code [N, H, W, C]} or {@code [N, C]}
+ * @param parameters trainable values of its own, without VeLU's lambda
+ * @param macs multiplications with an addition of one forward pass over the batch
+ */
+public record Layer(String name, String type, Shape output, long parameters, long macs) {}

@@ -1,0 +1,88 @@
+package dev.velu.models;
+
+import dev.velu.graph.Graph;
+import dev.velu.graph.Value;
+import dev.velu.nn.Parameter;
+import dev.velu.nn.Parameters;
+import dev.velu.op.NormalizeImage;
+import dev.velu.tensor.DType;
+import dev.velu.tensor.Shape;
+import dev.velu.tensor.TensorType;
+import java.util.List;
+
+/**
+ * A network recorded for a batch size: its graph from uint8 images to logits, and the tables that describe it.
+ *
+ * @param logits {@code [N, classes]} F32
+ * @param layers modules in execution order
+ * @param stages outputs of blocks and stages
+ * @param sites activation sites in execution order, the head's included
+ */
+public record Network(
+        NetworkSpec spec,
+        Graph graph,
+        Parameters parameters,
+        Value logits,
+        List<Layer> layers,
+        List<Layer> stages,
+        List<ActivationSite> sites) {
+    /** Name of the input {@code [N, S, S, 3]} U8. */
+    public static final String IMAGES = "images";
+
+    private static final int PAPER_HIDDEN_1 = 256;
+    private static final int PAPER_HIDDEN_2 = 64;
+    private static final String PAPER_LAMBDA = "head.activation.lambda";
+
+    /**
+     * Records a network.
+     *
+     * @param parameters where its parameters are declared; pass the same ones again to share them
+     * @param batch images in a batch, positive
+     * @param training batch statistics, VeLU's moments as results, pooling positions for the backward pass
+     * @param normalization what is done to pixels first
+     */
+    public static Network build(
+            NetworkSpec spec, Parameters parameters, int batch, boolean training, NormalizeImage normalization) {
+        if (batch < 1) {
+            throw new IllegalArgumentException("batch size " + batch + " is not positive");
+        }
+        Graph graph = new Graph();
+        NetworkBuilder net = new NetworkBuilder(graph, parameters, training, spec.bodyActivation(), spec.w2Weight());
+        Value pixels = graph.input(IMAGES, new TensorType(DType.U8, Shape.of(batch, spec.size(), spec.size(), 3)));
+        Value images = graph.within("input", () -> normalization.apply(graph, pixels));
+        Value features = spec.architecture().features(net, images);
+        net.activateWith(spec.headActivation());
+        Value logits =
+                switch (spec.head()) {
+                    case STANDARD -> spec.architecture().classifier(net, features, spec.classes());
+                    case PAPER -> paperHead(net, features, spec.classes());
+                };
+        return new Network(spec, graph, parameters, logits, net.layers(), net.stages(), net.sites());
+    }
+
+    /** The head of the paper's experiments; both activations are one VeLU instance with one lambda, as in the released code. */
+    private static Value paperHead(NetworkBuilder net, Value features, int classes) {
+        Value x = features.type().shape().rank() == 4 ? net.globalAvgPool("head.avgpool", features) : features;
+        x = net.linear("head.fc1", x, PAPER_HIDDEN_1);
+        x = net.activation("head.activation", 0, PAPER_LAMBDA, x);
+        x = net.linear("head.fc2", x, PAPER_HIDDEN_2);
+        x = net.activation("head.activation", 1, PAPER_LAMBDA, x);
+        return net.linear("head.fc3", x, classes);
+    }
+
+    /** Name of the result that holds the moments {@code {mean(A), std(A), W2^2}} of a VeLU site. */
+    static String momentsOf(String site) {
+        return "moments." + site;
+    }
+
+    /** Trainable values of the architecture, as published: without VeLU's lambdas. */
+    public long parameterCount() {
+        return parameters.count(Parameter.Role.WEIGHT);
+    }
+
+    /** Multiplications with an addition of one forward pass of one image. */
+    public long macsPerImage() {
+        return layers.stream().mapToLong(Layer::macs).sum()
+                / graph.inputs().getFirst().type().shape().size(0);
+    }
+}

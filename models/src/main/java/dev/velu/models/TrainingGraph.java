@@ -1,0 +1,51 @@
+package dev.velu.models;
+
+import dev.velu.graph.Autodiff;
+import dev.velu.graph.Fusion;
+import dev.velu.graph.Value;
+import dev.velu.op.SoftmaxCrossEntropy;
+import dev.velu.op.TopK;
+import dev.velu.tensor.DType;
+import dev.velu.tensor.Shape;
+import dev.velu.tensor.TensorType;
+
+/** What is added to a network's graph to train or evaluate it: loss, counts, fusion, and for training the backward pass. */
+final class TrainingGraph {
+    /** Name of the input {@code [N]} I32: the classes, -1 for rows to leave out. */
+    static final String LABELS = "labels";
+    /** Name of the result: mean cross-entropy of the rows with a label, F32. */
+    static final String LOSS = "loss";
+    /** Name of the result: correct rows, I64. */
+    static final String TOP1 = "top1";
+    /** Name of the result: rows whose class is among the five most probable, I64. */
+    static final String TOP5 = "top5";
+    /** Name of the result of an inference plan: {@code [N, classes]} F32. */
+    static final String LOGITS = "logits";
+
+    private TrainingGraph() {}
+
+    /** Adds loss, count of correct rows and backward pass. */
+    static void training(Network network, float labelSmoothing) {
+        Value labels = labels(network);
+        Value loss = new SoftmaxCrossEntropy(labelSmoothing).apply(network.graph(), network.logits(), labels);
+        network.graph().result(LOSS, loss);
+        network.graph().result(TOP1, new TopK(1).apply(network.graph(), network.logits(), labels));
+        Fusion.fuse(network.graph());
+        Autodiff.differentiate(network.graph(), loss);
+    }
+
+    /** Adds loss without label smoothing and both counts, and keeps the logits. */
+    static void evaluation(Network network) {
+        Value labels = labels(network);
+        network.graph().result(LOGITS, network.logits());
+        network.graph().result(LOSS, new SoftmaxCrossEntropy(0).apply(network.graph(), network.logits(), labels));
+        network.graph().result(TOP1, new TopK(1).apply(network.graph(), network.logits(), labels));
+        network.graph().result(TOP5, new TopK(5).apply(network.graph(), network.logits(), labels));
+        Fusion.fuse(network.graph());
+    }
+
+    private static Value labels(Network network) {
+        long batch = network.logits().type().shape().size(0);
+        return network.graph().input(LABELS, new TensorType(DType.I32, Shape.of(batch)));
+    }
+}

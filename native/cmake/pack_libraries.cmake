@@ -1,0 +1,17 @@
+# Copies the built libraries from SOURCE to DESTINATION and writes the manifest that NativeLibrary.java reads:
+# one line "<sha256> <bytes> <file>" per library, in the order in which their names sort.
+file(GLOB libraries "${SOURCE}/lib*.so*")
+if(NOT libraries)
+  message(FATAL_ERROR "no libraries in ${SOURCE}: build first")
+endif()
+list(SORT libraries)
+file(REMOVE_RECURSE "${DESTINATION}")
+set(manifest "")
+foreach(library IN LISTS libraries)
+  get_filename_component(name "${library}" NAME)
+  configure_file("${library}" "${DESTINATION}/${name}" COPYONLY)
+  file(SHA256 "${library}" hash)
+  file(SIZE "${library}" size)
+  string(APPEND manifest "${hash} ${size} ${name}\n")
+endforeach()
+file(WRITE "${DESTINATION}/manifest" "${manifest}")

@@ -1,0 +1,665 @@
+/*
+ * VeLU: C ABI of the native library.
+ *
+ * Copyright the VeLU for the JVM authors. SPDX-License-Identifier: Apache-2.0
+ *
+ * This is the whole public interface and the only header the Java bindings are generated from. It is plain C11.
+ *
+ * Conventions
+ * - Every call that can fail returns a velu_status. Nothing aborts, throws or exits across this boundary. After a
+ *   status other than VELU_STATUS_SUCCESS, velu_context_last_error(context) says what was wrong and how to mend it.
+ * - Operations are named velu_<operation>_<verb>(context, descriptor, inputs..., outputs...). A descriptor is a
+ *   fixed-width struct; it is read during the call only. It starts with the device and the dtype of the data.
+ * - Tensors are raw pointers to dense row-major memory on the context's device, aligned to their element size (64 bytes
+ *   is fastest). Images are NHWC; convolution weights are [out_channels][kernel_height][kernel_width][in_channels/groups];
+ *   linear weights are [out_features][in_features]. The caller owns all of them and must make them as large as the
+ *   descriptor says: the library cannot see the size of a raw pointer.
+ * - `void*` data has the descriptor's dtype. Parameters, statistics, gradients of parameters, losses and moments are
+ *   always float32 (`float*`), whatever the dtype.
+ * - Outputs are overwritten, never accumulated into, unless a function says otherwise. Inputs and outputs may not overlap
+ *   unless a function says so.
+ * - A context is used by one thread at a time. A call that finds the context in use by another thread returns
+ *   VELU_STATUS_BUSY and does nothing else.
+ * - The same call with the same inputs, shape and thread count gives the same bits.
+ * - A tensor of zero elements is a valid no-op unless a function says otherwise; its pointers may then be NULL.
+ */
+#ifndef VELU_H
+#define VELU_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(VELU_BUILDING)
+#define VELU_API __attribute__((visibility("default")))
+#else
+#define VELU_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Versions, status, enumerations                                                                                      */
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+/** Version of this ABI. It changes with every incompatible change; callers compare it with velu_abi_version() once. */
+#define VELU_ABI_VERSION 1
+
+typedef int32_t velu_status;
+enum {
+    VELU_STATUS_SUCCESS = 0,
+    VELU_STATUS_INVALID_ARGUMENT = 1,    /* an argument is outside its documented range */
+    VELU_STATUS_UNSUPPORTED = 2,         /* valid, but this backend has no implementation of it */
+    VELU_STATUS_OUT_OF_MEMORY = 3,       /* host or device memory is exhausted */
+    VELU_STATUS_BUSY = 4,                /* another thread is inside a call on this context */
+    VELU_STATUS_BACKEND_UNAVAILABLE = 5, /* the device's backend could not be loaded or finds no device */
+    VELU_STATUS_INTERNAL = 6             /* a library below (oneDNN, CUDA, ...) failed; the message names it */
+};
+
+/** Kind of device. */
+enum {
+    VELU_DEVICE_CPU = 0,
+    VELU_DEVICE_CUDA = 1
+};
+
+/** Element type of tensors. */
+enum {
+    VELU_DTYPE_F32 = 0,
+    VELU_DTYPE_BF16 = 1
+};
+
+/** Activation functions. VELU takes its constants from a velu_velu_params. */
+enum {
+    VELU_ACTIVATION_IDENTITY = 0,
+    VELU_ACTIVATION_RELU = 1,  /* max(x, 0) */
+    VELU_ACTIVATION_RELU6 = 2, /* min(max(x, 0), 6) */
+    VELU_ACTIVATION_SILU = 3,  /* x * sigmoid(x); "Swish" with beta = 1 */
+    VELU_ACTIVATION_GELU = 4,  /* x * Phi(x), exact (erf) */
+    VELU_ACTIVATION_VELU = 5
+};
+
+/** The row statistic s of VeLU, over the C channels of one row. */
+enum {
+    VELU_STATISTIC_INVERSE_RMS = 0, /* 1 / sqrt(mean(x^2) + eps) */
+    VELU_STATISTIC_STD = 1          /* sqrt(mean((x - mean(x))^2) + eps) */
+};
+
+/** Vector instruction set of the CPU backend's own kernels. */
+enum {
+    VELU_ISA_AUTO = 0, /* the best this processor has */
+    VELU_ISA_BASELINE = 1,
+    VELU_ISA_AVX2 = 2,
+    VELU_ISA_AVX512 = 3
+};
+
+/** ABI version the library was built with. Never fails. */
+VELU_API uint32_t velu_abi_version(void);
+
+/** Version of this library, e.g. "0.1.0". Never NULL; static storage. */
+VELU_API const char* velu_version(void);
+
+/** Name of a status, e.g. "invalid argument". Never NULL; static storage. */
+VELU_API const char* velu_status_name(velu_status status);
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Backends and devices                                                                                                */
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+/** What is known of one backend. */
+typedef struct velu_backend_info {
+    int32_t device;       /* VELU_DEVICE_* */
+    int32_t available;    /* 1 if contexts can be created */
+    int32_t device_count; /* devices found */
+    int32_t reserved;
+    char libraries[256];  /* libraries below and their versions, compiled and loaded, e.g. "oneDNN 3.11.0 (built with 3.11.0)" */
+    char reason[512];     /* why it is unavailable; empty if available */
+} velu_backend_info;
+
+/** What is known of one device. */
+typedef struct velu_device_info {
+    int32_t device; /* VELU_DEVICE_* */
+    int32_t index;
+    int64_t memory_total; /* bytes */
+    int64_t memory_free;  /* bytes */
+    int32_t cores;        /* logical processors this process may use, or multiprocessors */
+    int32_t isa;          /* best VELU_ISA_* (CPU), compute capability * 10 (CUDA) */
+    char name[128];
+} velu_device_info;
+
+/**
+ * Describes the backend for a kind of device, loading it at the first call. The plugin libvelu_<device>.so is looked for
+ * beside the library that holds this function. A missing backend is a success with available = 0 and a reason.
+ * Fails with INVALID_ARGUMENT for an unknown device or NULL info. Safe from any thread.
+ */
+VELU_API velu_status velu_backend_query(int32_t device, velu_backend_info* info);
+
+/** Describes one device. INVALID_ARGUMENT for an index out of range, BACKEND_UNAVAILABLE without its backend. */
+VELU_API velu_status velu_device_query(int32_t device, int32_t index, velu_device_info* info);
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Context                                                                                                             */
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+/** An opaque execution context on one device: threads or stream, workspace, caches of implementations, last message. */
+typedef struct velu_context velu_context;
+
+typedef struct velu_context_desc {
+    int32_t device;       /* VELU_DEVICE_* */
+    int32_t device_index; /* 0 .. device_count - 1 */
+    int32_t threads;      /* CPU: threads per operation, 1..1024; 0 = all processors this process may use */
+    int32_t isa;          /* CPU: VELU_ISA_*; one the processor lacks is UNSUPPORTED */
+} velu_context_desc;
+
+/**
+ * Creates a context and stores it in *context; on failure stores NULL and a NUL-terminated message (cut to
+ * message_capacity bytes) in message, which may be NULL if message_capacity is 0.
+ */
+VELU_API velu_status velu_context_create(const velu_context_desc* desc, velu_context** context, char* message,
+                                         size_t message_capacity);
+
+/** Releases a context after its work has finished. BUSY if another thread is inside a call. NULL is a no-op. */
+VELU_API velu_status velu_context_destroy(velu_context* context);
+
+/** Message of the last failed call on this context; "" if none failed. Valid until the next call on the context. */
+VELU_API const char* velu_context_last_error(const velu_context* context);
+
+/** Waits until all work given to the context has finished. On the CPU every call is complete when it returns. */
+VELU_API velu_status velu_context_synchronize(velu_context* context);
+
+/** Threads per operation of a CPU context (0 on other devices). */
+VELU_API velu_status velu_context_threads(velu_context* context, int32_t* threads);
+
+/** Bytes of scratch memory the context holds now. It grows to the need of the largest operation and never shrinks. */
+VELU_API velu_status velu_context_workspace_size(velu_context* context, int64_t* bytes);
+
+/**
+ * Name of the implementation an operation uses with this descriptor, e.g. "brgconv:avx512_core" for "conv2d_forward",
+ * "avx512" for "velu_forward". operation is the function's name without the leading "velu_"; desc is that operation's
+ * descriptor and may be NULL where the choice does not depend on it. The name, NUL-terminated and cut to capacity bytes,
+ * is stored in name.
+ */
+VELU_API velu_status velu_impl_name(velu_context* context, const char* operation, const void* desc, char* name,
+                                    size_t capacity);
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Memory                                                                                                              */
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+/** Direction of a copy. Both sides are host memory on a CPU context. */
+enum {
+    VELU_COPY_HOST_TO_DEVICE = 0,
+    VELU_COPY_DEVICE_TO_HOST = 1,
+    VELU_COPY_DEVICE_TO_DEVICE = 2
+};
+
+/** Allocates device memory aligned to 64 bytes (256 on CUDA), zeroed. bytes >= 1. OUT_OF_MEMORY says how much is free. */
+VELU_API velu_status velu_memory_allocate(velu_context* context, int64_t bytes, void** memory);
+
+/** Releases memory from velu_memory_allocate of the same context. NULL is a no-op. */
+VELU_API velu_status velu_memory_free(velu_context* context, void* memory);
+
+/** Copies bytes between non-overlapping memory and waits for the copy. direction is VELU_COPY_*. bytes >= 0. */
+VELU_API velu_status velu_memory_copy(velu_context* context, int32_t direction, const void* source, void* destination,
+                                      int64_t bytes);
+
+/** Sets every one of bytes >= 0 bytes of device memory to value (its low 8 bits). */
+VELU_API velu_status velu_memory_set(velu_context* context, void* memory, int32_t value, int64_t bytes);
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* VeLU                                                                                                                */
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+/**
+ * Constants of VeLU (Shakarami et al., arXiv 2504.15051). For each row of C channels and each element x:
+ *     s = row statistic                         a = 1 + gamma * tanh(mu * s)
+ *     m = atan(beta1 x) + asin(clip(beta2 x, -1, 1))        g = 1 / (1 + exp(-alpha m))
+ *     A = x g a                                 y = lambda A
+ * The released layer has alpha = beta1 = beta2 = gamma = 0.1, mu = 0.9, eps = 1e-6, statistic INVERSE_RMS, no clamp.
+ */
+typedef struct velu_velu_params {
+    float alpha;       /* finite; gate steepness */
+    float beta1;       /* finite; inside atan */
+    float beta2;       /* finite; inside asin */
+    float gamma;       /* |gamma| < 1; strength of the adaptive scale */
+    float mu;          /* finite; gain on the statistic */
+    float eps;         /* > 0 and finite; floor of the variance */
+    int32_t statistic; /* VELU_STATISTIC_* */
+    int32_t clamp;     /* 1: a is clamped to [scale_min, scale_max] and its derivative is 0 where it clips; 0: no clamp */
+    float scale_min;   /* read only with clamp = 1; finite, scale_min <= scale_max */
+    float scale_max;
+} velu_velu_params;
+
+/**
+ * VeLU over x[rows][channels]; rows >= 0, channels >= 1.
+ * w2_weight is the weight w of the Wasserstein-2 term in the loss, w * W2^2 with W2^2 = mean(A)^2 + (std(A) - 1)^2 over
+ * all elements of A (population statistics); finite, 0 for none. It matters to the backward pass only.
+ */
+typedef struct velu_velu_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t rows;
+    int64_t channels;
+    velu_velu_params params;
+    float w2_weight;
+    int32_t reserved;
+} velu_velu_desc;
+
+/**
+ * y = VeLU(x), in one pass over memory.
+ * x, y: [rows][channels], y may be x. lambda: one float, or NULL for 1. moments: 3 floats {mean(A), std(A), W2^2}, or NULL
+ * if not wanted; with moments, rows = 0 is INVALID_ARGUMENT.
+ */
+VELU_API velu_status velu_velu_forward(velu_context* context, const velu_velu_desc* desc, const void* x,
+                                       const float* lambda, void* y, float* moments);
+
+/**
+ * Gradient of sum(dy * y) + w2_weight * W2^2, in one pass over memory (two reads, one write per element).
+ * x, dy, dx: [rows][channels], dx may be dy. lambda as in forward. moments: what forward stored; may be NULL if
+ * w2_weight = 0. dlambda: one float, sum(dy * A), or NULL if not wanted.
+ */
+VELU_API velu_status velu_velu_backward(velu_context* context, const velu_velu_desc* desc, const void* x, const void* dy,
+                                        const float* lambda, const float* moments, void* dx, float* dlambda);
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Elementwise operations                                                                                              */
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+/** A pointwise activation of count >= 0 elements; activation is RELU, RELU6, SILU or GELU. */
+typedef struct velu_activation_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t count;
+    int32_t activation; /* VELU_ACTIVATION_* */
+    int32_t reserved;
+} velu_activation_desc;
+
+/** y = f(x). x, y: [count], y may be x. */
+VELU_API velu_status velu_activation_forward(velu_context* context, const velu_activation_desc* desc, const void* x,
+                                             void* y);
+
+/** dx = dy f'(x); f' of ReLU is 0 at 0, of ReLU6 0 at 0 and 6. x, dy, dx: [count], dx may be dy. */
+VELU_API velu_status velu_activation_backward(velu_context* context, const velu_activation_desc* desc, const void* x,
+                                              const void* dy, void* dx);
+
+/** Sum of two tensors of count >= 0 elements. */
+typedef struct velu_add_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t count;
+} velu_add_desc;
+
+/** y = a + b. a, b, y: [count]; y may be a or b. Its gradient is dy for both inputs. */
+VELU_API velu_status velu_add_forward(velu_context* context, const velu_add_desc* desc, const void* a, const void* b,
+                                      void* y);
+
+/**
+ * Dropout of count >= 0 elements: an element is kept with probability 1 - probability and then scaled by
+ * 1 / (1 - probability). Which ones are kept is a function of (seed, stream, *step, index) only (Philox4x32-10).
+ */
+typedef struct velu_dropout_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t count;
+    uint64_t seed;
+    uint32_t stream;   /* distinguishes the dropout sites of a network */
+    float probability; /* 0 <= probability < 1 */
+} velu_dropout_desc;
+
+/** y = dropout(x) for the training step *step (device memory). x, y: [count], y may be x. */
+VELU_API velu_status velu_dropout_forward(velu_context* context, const velu_dropout_desc* desc, const int64_t* step,
+                                          const void* x, void* y);
+
+/** dx = dropout(dy) with the mask of the same *step. dy, dx: [count], dx may be dy. */
+VELU_API velu_status velu_dropout_backward(velu_context* context, const velu_dropout_desc* desc, const int64_t* step,
+                                           const void* dy, void* dx);
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Convolution and linear                                                                                              */
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+/**
+ * 2-D convolution (cross-correlation) with zero padding. x: [batch][in_height][in_width][in_channels],
+ * weight: [out_channels][kernel_height][kernel_width][in_channels / groups], y: [batch][out_height][out_width][out_channels],
+ * out = (in + 2 padding - dilation (kernel - 1) - 1) / stride + 1 (rounded down, >= 1).
+ * groups divides in_channels and out_channels. batch >= 0; all other sizes >= 1, padding >= 0.
+ */
+typedef struct velu_conv2d_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t batch;
+    int64_t in_height;
+    int64_t in_width;
+    int64_t in_channels;
+    int64_t out_channels;
+    int32_t kernel_height;
+    int32_t kernel_width;
+    int32_t stride_height;
+    int32_t stride_width;
+    int32_t padding_height;
+    int32_t padding_width;
+    int32_t dilation_height;
+    int32_t dilation_width;
+    int32_t groups;
+    int32_t reserved;
+} velu_conv2d_desc;
+
+/** Verbs of convolution and linear, for velu_*_prepare. */
+enum {
+    VELU_PASS_FORWARD = 0,
+    VELU_PASS_BACKWARD_DATA = 1,
+    VELU_PASS_BACKWARD_WEIGHTS = 2
+};
+
+/** Chooses, builds and caches the implementation of one pass and grows the context's workspace to its need. */
+VELU_API velu_status velu_conv2d_prepare(velu_context* context, const velu_conv2d_desc* desc, int32_t pass);
+
+/** y = conv(x, weight) + bias; bias: [out_channels] or NULL. */
+VELU_API velu_status velu_conv2d_forward(velu_context* context, const velu_conv2d_desc* desc, const void* x,
+                                         const void* weight, const float* bias, void* y);
+
+/** dx = gradient with respect to x. */
+VELU_API velu_status velu_conv2d_backward_data(velu_context* context, const velu_conv2d_desc* desc, const void* dy,
+                                               const void* weight, void* dx);
+
+/** dweight, float32 like the weight's shape, and dbias: [out_channels] or NULL. batch = 0 stores zeros. */
+VELU_API velu_status velu_conv2d_backward_weights(velu_context* context, const velu_conv2d_desc* desc, const void* x,
+                                                  const void* dy, float* dweight, float* dbias);
+
+/** y = x weight^T + bias; x: [rows][in_features], weight: [out_features][in_features], y: [rows][out_features]. */
+typedef struct velu_linear_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t rows;         /* >= 0 */
+    int64_t in_features;  /* >= 1 */
+    int64_t out_features; /* >= 1 */
+} velu_linear_desc;
+
+/** As velu_conv2d_prepare. */
+VELU_API velu_status velu_linear_prepare(velu_context* context, const velu_linear_desc* desc, int32_t pass);
+
+/** y = x weight^T + bias; bias: [out_features] or NULL. */
+VELU_API velu_status velu_linear_forward(velu_context* context, const velu_linear_desc* desc, const void* x,
+                                         const void* weight, const float* bias, void* y);
+
+/** dx = dy weight. */
+VELU_API velu_status velu_linear_backward_data(velu_context* context, const velu_linear_desc* desc, const void* dy,
+                                               const void* weight, void* dx);
+
+/** dweight = dy^T x, dbias = sum of dy over rows, or NULL if not wanted. rows = 0 stores zeros. */
+VELU_API velu_status velu_linear_backward_weights(velu_context* context, const velu_linear_desc* desc, const void* x,
+                                                  const void* dy, float* dweight, float* dbias);
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Batch normalization, with the residual sum and the activation that follow it                                        */
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+/**
+ * y = f(weight * (x - mean) / sqrt(var + eps) + bias + residual) over x[rows][channels], rows = N*H*W, statistics per
+ * channel over rows (biased variance for normalizing; torch's rule for the running ones).
+ * rows >= 1 in inference, rows >= 2 in training (as torch), channels >= 1.
+ */
+typedef struct velu_batch_norm_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t rows;
+    int64_t channels;
+    float eps;               /* > 0, finite */
+    float momentum;          /* 0..1: running = (1 - momentum) running + momentum batch; the batch's variance unbiased */
+    int32_t activation;      /* f: VELU_ACTIVATION_*, IDENTITY for none */
+    float w2_weight;         /* as in velu_velu_desc; read only with activation VELU */
+    velu_velu_params params; /* read only with activation VELU */
+} velu_batch_norm_desc;
+
+/**
+ * Training forward: one pass for the statistics, one to apply.
+ * x, y, residual (or NULL): [rows][channels]; weight, bias: [channels]; lambda: one float or NULL for 1 (VELU only).
+ * running_mean, running_var: [channels], updated; both NULL to keep none. num_batches_tracked: incremented, or NULL.
+ * saved_mean, saved_inv_std: [channels], the batch's statistics for backward. moments: 3 floats as in velu_velu_forward, or
+ * NULL; only with VELU. y may be residual, not x.
+ */
+VELU_API velu_status velu_batch_norm_forward_training(velu_context* context, const velu_batch_norm_desc* desc,
+                                                      const void* x, const float* weight, const float* bias,
+                                                      const void* residual, const float* lambda, float* running_mean,
+                                                      float* running_var, int64_t* num_batches_tracked, void* y,
+                                                      float* saved_mean, float* saved_inv_std, float* moments);
+
+/** Inference forward with given statistics; arguments as in training. y may be x or residual. */
+VELU_API velu_status velu_batch_norm_forward_inference(velu_context* context, const velu_batch_norm_desc* desc,
+                                                       const void* x, const float* weight, const float* bias,
+                                                       const void* residual, const float* lambda,
+                                                       const float* running_mean, const float* running_var, void* y,
+                                                       float* moments);
+
+/**
+ * Gradient of the training forward; the activation's input is recomputed from x and residual.
+ * dy: [rows][channels]. dx: [rows][channels], may be dy. dresidual: [rows][channels], required if and only if residual is
+ * given; may be dy if dx is not. dweight, dbias: [channels]. dlambda: one float, or NULL. moments may be NULL if w2_weight = 0.
+ */
+VELU_API velu_status velu_batch_norm_backward(velu_context* context, const velu_batch_norm_desc* desc, const void* x,
+                                              const void* dy, const float* weight, const float* bias,
+                                              const void* residual, const float* lambda, const float* saved_mean,
+                                              const float* saved_inv_std, const float* moments, void* dx, void* dresidual,
+                                              float* dweight, float* dbias, float* dlambda);
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Pooling                                                                                                             */
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+/**
+ * 2-D pooling over x[batch][in_height][in_width][channels]. out = (in + 2 padding - kernel) / stride + 1, rounded down, >= 1.
+ * batch >= 0; sizes >= 1; 0 <= padding <= kernel / 2 (torch's rule); kernel_height * kernel_width <= 255 for max pooling.
+ */
+typedef struct velu_pool2d_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t batch;
+    int64_t in_height;
+    int64_t in_width;
+    int64_t channels;
+    int32_t kernel_height;
+    int32_t kernel_width;
+    int32_t stride_height;
+    int32_t stride_width;
+    int32_t padding_height;
+    int32_t padding_width;
+    int32_t count_include_pad; /* average pooling: 1 divides by the kernel's size, 0 by the elements inside the image */
+    int32_t reserved;
+} velu_pool2d_desc;
+
+/**
+ * Maximum with -inf padding; a NaN in a window wins, of equals the first. y: [batch][out_height][out_width][channels],
+ * argmax: uint8, same shape, position in the window (row * kernel_width + column), or NULL in inference.
+ */
+VELU_API velu_status velu_max_pool2d_forward(velu_context* context, const velu_pool2d_desc* desc, const void* x, void* y,
+                                             uint8_t* argmax);
+
+/** dx from dy and the argmax that forward stored. */
+VELU_API velu_status velu_max_pool2d_backward(velu_context* context, const velu_pool2d_desc* desc, const void* dy,
+                                              const uint8_t* argmax, void* dx);
+
+VELU_API velu_status velu_avg_pool2d_forward(velu_context* context, const velu_pool2d_desc* desc, const void* x, void* y);
+
+VELU_API velu_status velu_avg_pool2d_backward(velu_context* context, const velu_pool2d_desc* desc, const void* dy,
+                                              void* dx);
+
+/** Mean over the pixels of each image: x[batch][pixels][channels] -> y[batch][channels]. batch >= 0, others >= 1. */
+typedef struct velu_global_avg_pool_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t batch;
+    int64_t pixels;
+    int64_t channels;
+} velu_global_avg_pool_desc;
+
+VELU_API velu_status velu_global_avg_pool_forward(velu_context* context, const velu_global_avg_pool_desc* desc,
+                                                  const void* x, void* y);
+
+/** dx = dy / pixels. */
+VELU_API velu_status velu_global_avg_pool_backward(velu_context* context, const velu_global_avg_pool_desc* desc,
+                                                   const void* dy, void* dx);
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Loss and metrics                                                                                                    */
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+/**
+ * Softmax cross-entropy, averaged over the rows that have a label (torch's reduction "mean" with ignore_index -1).
+ * The target distribution is (1 - label_smoothing) onehot(label) + label_smoothing / classes.
+ */
+typedef struct velu_softmax_cross_entropy_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t rows;    /* >= 1 */
+    int64_t classes; /* >= 1 */
+    float label_smoothing; /* 0..1 */
+    int32_t reserved;
+} velu_softmax_cross_entropy_desc;
+
+/**
+ * logits: [rows][classes]; labels: int32 [rows], 0..classes-1, or -1 for a row to leave out (on the CPU any other value is
+ * INVALID_ARGUMENT and names the row). loss: one float, the mean, 0 if no row has a label. log_sum_exp: [rows], for backward,
+ * or NULL.
+ */
+VELU_API velu_status velu_softmax_cross_entropy_forward(velu_context* context,
+                                                        const velu_softmax_cross_entropy_desc* desc, const void* logits,
+                                                        const int32_t* labels, float* loss, float* log_sum_exp);
+
+/** dlogits of the mean loss, times *dloss if dloss is not NULL. Rows without a label get zeros. */
+VELU_API velu_status velu_softmax_cross_entropy_backward(velu_context* context,
+                                                         const velu_softmax_cross_entropy_desc* desc, const void* logits,
+                                                         const int32_t* labels, const float* log_sum_exp,
+                                                         const float* dloss, void* dlogits);
+
+/** Counting of correct predictions; rows >= 1, classes >= 1, k >= 1 (k > classes counts every labelled row). */
+typedef struct velu_top_k_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t rows;
+    int64_t classes;
+    int32_t k;
+    int32_t reserved;
+} velu_top_k_desc;
+
+/**
+ * *count = rows whose label is among the k largest logits; of equal logits the lower class ranks first, a NaN ranks above
+ * everything and a row whose own logit is NaN is never correct. Rows with label -1 do not count.
+ */
+VELU_API velu_status velu_top_k_count(velu_context* context, const velu_top_k_desc* desc, const void* logits,
+                                      const int32_t* labels, int64_t* count);
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Optimizers                                                                                                          */
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+/** Update rules; the formulas are torch.optim's (SGD, Adam, AdamW, NAdam), whose constants have the same names. */
+enum {
+    VELU_OPTIMIZER_SGD = 0,
+    VELU_OPTIMIZER_ADAM = 1,  /* weight decay added to the gradient */
+    VELU_OPTIMIZER_ADAMW = 2, /* decoupled weight decay */
+    VELU_OPTIMIZER_NADAM = 3  /* weight decay added to the gradient */
+};
+
+/** One step over a flat buffer of count >= 0 float32 parameters. Constants that an algorithm does not name are ignored. */
+typedef struct velu_optimizer_desc {
+    int32_t device;
+    int32_t dtype;     /* of the gradients; parameters and states are float32 */
+    int64_t count;
+    int32_t algorithm; /* VELU_OPTIMIZER_* */
+    int32_t nesterov;  /* SGD: 1 for Nesterov momentum (needs momentum > 0) */
+    float momentum;    /* SGD: 0 <= momentum < 1 */
+    float beta1;       /* Adam...: 0 <= beta1 < 1 */
+    float beta2;       /* Adam...: 0 <= beta2 < 1 */
+    float eps;         /* Adam...: > 0 */
+    float weight_decay;   /* >= 0 */
+    float momentum_decay; /* NAdam: >= 0, torch's default 0.004 */
+    float clip_value;  /* > 0: each gradient is clamped to [-clip_value, clip_value] first; 0: off */
+    float max_norm;    /* > 0: gradients are scaled by min(1, max_norm / (norm + 1e-6)) first; 0: off */
+} velu_optimizer_desc;
+
+/**
+ * learning_rate: one float, device memory, >= 0. gradient_norm: one float from velu_gradient_norm, required if max_norm > 0.
+ * counters: 2 doubles, device memory, {steps taken, NAdam's product of mu}, start at {0, 1}, updated. parameters: [count],
+ * updated. gradients: [count]. state0: [count], momentum buffer or first moment (NULL for SGD without momentum). state1: [count],
+ * second moment (NULL for SGD). States start at 0.
+ */
+VELU_API velu_status velu_optimizer_step(velu_context* context, const velu_optimizer_desc* desc,
+                                         const float* learning_rate, const float* gradient_norm, double* counters,
+                                         float* parameters, const void* gradients, float* state0, float* state1);
+
+typedef struct velu_gradient_norm_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t count;
+} velu_gradient_norm_desc;
+
+/** *norm = sqrt(sum(gradients^2)), accumulated in float64 in a fixed order. gradients: [count]. */
+VELU_API velu_status velu_gradient_norm(velu_context* context, const velu_gradient_norm_desc* desc,
+                                        const void* gradients, float* norm);
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Random numbers and images                                                                                           */
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+/** Distributions of velu_random_fill. */
+enum {
+    VELU_DISTRIBUTION_UNIFORM = 0,         /* in [a, b) */
+    VELU_DISTRIBUTION_NORMAL = 1,          /* mean a, standard deviation b */
+    VELU_DISTRIBUTION_TRUNCATED_NORMAL = 2 /* mean a, standard deviation b, redrawn until inside [low, high] */
+};
+
+/**
+ * count >= 0 float32 numbers from Philox4x32-10 (Salmon et al., SC 2011) with the key seed and the counter
+ * (index / 4, stream); a redraw continues in a counter of its own. Element i depends on (seed, stream, i) only: the same bits on every backend and thread count.
+ */
+typedef struct velu_random_desc {
+    int32_t device;
+    int32_t dtype; /* VELU_DTYPE_F32 */
+    int64_t count;
+    uint64_t seed;
+    uint64_t stream;
+    int32_t distribution; /* VELU_DISTRIBUTION_* */
+    float a;
+    float b; /* UNIFORM: b >= a; NORMAL...: b >= 0 */
+    float low;
+    float high; /* TRUNCATED_NORMAL: low < high, holding at least 1 % of the normal's mass */
+    int32_t reserved;
+} velu_random_desc;
+
+VELU_API velu_status velu_random_fill(velu_context* context, const velu_random_desc* desc, float* out);
+
+/** Images: uint8 x[batch][height][width][channels] -> y of the same shape, y = (x / 255 - mean[c]) / std[c]; channels 1..4. */
+typedef struct velu_normalize_image_desc {
+    int32_t device;
+    int32_t dtype; /* of y */
+    int64_t batch;
+    int64_t height;
+    int64_t width;
+    int64_t channels;
+    float mean[4];
+    float std[4]; /* > 0 */
+} velu_normalize_image_desc;
+
+VELU_API velu_status velu_normalize_image_forward(velu_context* context, const velu_normalize_image_desc* desc,
+                                                  const uint8_t* x, void* y);
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Layout facts for bindings                                                                                           */
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+/** Size and offset of one field of one descriptor, as this library was compiled. */
+typedef struct velu_layout_entry {
+    const char* type;  /* e.g. "velu_conv2d_desc" */
+    const char* field; /* e.g. "groups"; "" for the struct itself */
+    int64_t offset;    /* bytes; 0 for the struct */
+    int64_t size;      /* bytes */
+} velu_layout_entry;
+
+/** The index-th entry of the table of all structs above, or NULL past its end. Static storage. */
+VELU_API const velu_layout_entry* velu_layout(int64_t index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,47 @@
+#include "cpu/impl_name.h"
+
+#include <cstring>
+
+#include "cpu/context.h"
+#include "cpu/dnnl_state.h"
+#include "cpu/operations.h"
+
+namespace velu::cpu {
+namespace {
+
+/// The pass that a name such as "conv2d_backward_data" ends with.
+int32_t pass_of(const char* operation) {
+    if (std::strstr(operation, "backward_data") != nullptr) return VELU_PASS_BACKWARD_DATA;
+    if (std::strstr(operation, "backward_weights") != nullptr) return VELU_PASS_BACKWARD_WEIGHTS;
+    return VELU_PASS_FORWARD;
+}
+
+}  // namespace
+
+const char* isa_name(int32_t isa) {
+    switch (isa) {
+        case VELU_ISA_AVX512: return "avx512";
+        case VELU_ISA_AVX2: return "avx2";
+        default: return "baseline";
+    }
+}
+
+velu_status impl_name(DeviceContext* context, const char* operation, const void* desc, char* name, size_t capacity) {
+    return guarded(context, [&] {
+        const DnnlPlan* plan = nullptr;
+        if (std::strncmp(operation, "conv2d_", 7) == 0) {
+            const auto& conv2d = *static_cast<const velu_conv2d_desc*>(desc);
+            if (conv2d.batch > 0) plan = &conv2d_plan(cpu(context), conv2d, pass_of(operation), false);
+        } else if (std::strncmp(operation, "linear_", 7) == 0) {
+            const auto& linear = *static_cast<const velu_linear_desc*>(desc);
+            if (linear.rows > 0) plan = &linear_plan(cpu(context), linear, pass_of(operation), false);
+        }
+        if (plan != nullptr && plan->status != VELU_STATUS_SUCCESS) {
+            return context->fail(plan->status, "%s", plan->message.c_str());
+        }
+        std::snprintf(name, capacity, "%s", plan != nullptr ? plan->name.c_str() : isa_name(cpu(context).isa));
+        return velu_status{VELU_STATUS_SUCCESS};
+    });
+}
+
+}  // namespace velu::cpu

@@ -1,0 +1,19 @@
+// Vector kernels of the pointwise activations.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/isa/select.h"
+
+namespace velu::cpu {
+
+struct ActivationKernels {
+    /// y = f(x); y may be x. activation is one of velu_activation_desc's.
+    void (*forward)(int32_t activation, const float* x, float* y, int64_t count);
+
+    /// dx = dy f'(x); dx may be dy.
+    void (*backward)(int32_t activation, const float* x, const float* dy, float* dx, int64_t count);
+};
+VELU_ISA_SELECT(ActivationKernels, activation_kernels)
+
+}  // namespace velu::cpu

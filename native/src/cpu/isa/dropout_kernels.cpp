@@ -1,0 +1,44 @@
+#include "cpu/isa/dropout_kernels.h"
+
+#include "math/philox.h"
+
+namespace velu::cpu::VELU_ISA_NAMESPACE {
+namespace {
+
+constexpr int kGroup = 64;  // Philox blocks computed side by side
+
+// Reads and writes 4 bytes per element; limited by the 20 multiplications of Philox per 4 elements.
+void apply(const DropoutMask& mask, int64_t start, int64_t count, const float* x, float* y) {
+    const uint64_t seed = mask.seed;
+    const uint64_t step = mask.step;
+    const uint32_t stream = mask.stream;
+    const uint32_t threshold = mask.threshold;
+    const float scale = mask.scale;
+    for (int64_t done = 0; done < count; done += 4 * kGroup) {
+        const uint64_t first_block = static_cast<uint64_t>(start + done) / 4;
+        uint32_t words[4 * kGroup];
+#pragma omp simd
+        for (int i = 0; i < kGroup; ++i) {
+            const PhiloxBlock block = dropout_block(seed, stream, step, first_block + static_cast<uint64_t>(i));
+            words[4 * i] = block.word[0];
+            words[4 * i + 1] = block.word[1];
+            words[4 * i + 2] = block.word[2];
+            words[4 * i + 3] = block.word[3];
+        }
+        const int64_t n = count - done < 4 * kGroup ? count - done : 4 * kGroup;
+        const float* source = x + done;
+        float* destination = y + done;
+        // A dropped element is 0 even where x is NaN or infinite: its bits are cleared, not multiplied.
+#pragma omp simd
+        for (int64_t i = 0; i < n; ++i) {
+            const uint32_t kept = words[i] >= threshold ? 0xFFFFFFFFu : 0u;
+            destination[i] = __builtin_bit_cast(float, __builtin_bit_cast(uint32_t, source[i] * scale) & kept);
+        }
+    }
+}
+
+}  // namespace
+
+extern const DropoutKernels dropout_kernels = {apply};
+
+}  // namespace velu::cpu::VELU_ISA_NAMESPACE

@@ -1,0 +1,24 @@
+// Vector kernels of velu_dropout.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/isa/select.h"
+
+namespace velu::cpu {
+
+struct DropoutMask {
+    uint64_t seed;
+    uint64_t step;
+    uint32_t stream;
+    uint32_t threshold;  // an element is kept if its word is not below
+    float scale;         // of what is kept
+};
+
+struct DropoutKernels {
+    /// Elements start .. start + count - 1 of y = dropout(x); start is a multiple of 4, x and y point at element start.
+    void (*apply)(const DropoutMask& mask, int64_t start, int64_t count, const float* x, float* y);
+};
+VELU_ISA_SELECT(DropoutKernels, dropout_kernels)
+
+}  // namespace velu::cpu

@@ -1,0 +1,16 @@
+// Vector kernels of velu_gradient_norm.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/isa/select.h"
+
+namespace velu::cpu {
+
+struct GradientNormKernels {
+    /// Sum of squares in float64, in one order on every instruction set.
+    double (*sum_of_squares)(const float* values, int64_t count);
+};
+VELU_ISA_SELECT(GradientNormKernels, gradient_norm_kernels)
+
+}  // namespace velu::cpu

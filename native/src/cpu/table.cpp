@@ -1,0 +1,135 @@
+// The CPU backend's table and the entries for backend, device and context.
+#include <omp.h>
+#include <oneapi/dnnl/dnnl_version.h>
+
+#include <cinttypes>
+
+#include "cpu/context.h"
+#include "cpu/device.h"
+#include "cpu/dnnl_state.h"
+#include "cpu/impl_name.h"
+#include "cpu/memory.h"
+#include "cpu/operations.h"
+
+namespace velu::cpu {
+namespace {
+
+velu_status backend_query(velu_backend_info* info) {
+    info->device = VELU_DEVICE_CPU;
+    info->available = 1;
+    info->device_count = 1;
+    const dnnl_version_t* loaded = dnnl_version();
+    std::snprintf(info->libraries, sizeof info->libraries, "oneDNN %d.%d.%d (built with %d.%d.%d), OpenMP %d",
+                  loaded->major, loaded->minor, loaded->patch, DNNL_VERSION_MAJOR, DNNL_VERSION_MINOR,
+                  DNNL_VERSION_PATCH, _OPENMP);
+    return VELU_STATUS_SUCCESS;
+}
+
+velu_status device_query(int32_t index, velu_device_info* info) {
+    if (index != 0) return VELU_STATUS_INVALID_ARGUMENT;
+    const Memory machine = velu::cpu::memory();
+    info->memory_total = machine.total;
+    info->memory_free = machine.free;
+    info->cores = processors();
+    info->isa = best_isa();
+    processor_name(info->name, sizeof info->name);
+    return VELU_STATUS_SUCCESS;
+}
+
+velu_status context_create(const velu_context_desc* desc, DeviceContext** context, char* message,
+                           size_t message_capacity) {
+    const auto fail = [message, message_capacity](velu_status status, const char* format, auto... values) {
+        std::snprintf(message, message_capacity, format, values...);
+        return status;
+    };
+    if (desc->device_index != 0) {
+        return fail(VELU_STATUS_INVALID_ARGUMENT, "device_index is %" PRId32 "; the cpu backend has device 0 only",
+                    desc->device_index);
+    }
+    const int32_t best = best_isa();
+    if (desc->isa > best) {
+        return fail(VELU_STATUS_UNSUPPORTED, "this processor has no %s; the best it has is %s, which VELU_ISA_AUTO takes",
+                    isa_name(desc->isa), isa_name(best));
+    }
+    try {
+        auto created = std::make_unique<Context>();
+        created->threads = desc->threads == 0 ? processors() : desc->threads;
+        created->isa = desc->isa == VELU_ISA_AUTO ? best : desc->isa;
+        created->dnnl = std::make_unique<DnnlState>();
+        *context = created.release();
+        return VELU_STATUS_SUCCESS;
+    } catch (const std::bad_alloc&) {
+        return fail(VELU_STATUS_OUT_OF_MEMORY, "%s", "out of host memory");
+    } catch (const std::exception& e) {
+        return fail(VELU_STATUS_INTERNAL, "oneDNN: %s", e.what());
+    }
+}
+
+void context_destroy(DeviceContext* context) { delete &cpu(context); }
+
+velu_status context_synchronize(DeviceContext*) { return VELU_STATUS_SUCCESS; }
+
+velu_status context_threads(DeviceContext* context, int32_t* threads) {
+    *threads = cpu(context).threads;
+    return VELU_STATUS_SUCCESS;
+}
+
+velu_status context_workspace_size(DeviceContext* context, int64_t* bytes) {
+    *bytes = static_cast<int64_t>(cpu(context).workspace.size());
+    return VELU_STATUS_SUCCESS;
+}
+
+constexpr BackendTable kTable = {
+    .version = kBackendTableVersion,
+    .size = sizeof(BackendTable),
+    .dtypes = 1u << VELU_DTYPE_F32,
+    .reserved = 0,
+    .backend_query = backend_query,
+    .device_query = device_query,
+    .context_create = context_create,
+    .context_destroy = context_destroy,
+    .context_synchronize = context_synchronize,
+    .context_threads = context_threads,
+    .context_workspace_size = context_workspace_size,
+    .impl_name = impl_name,
+    .memory_allocate = memory_allocate,
+    .memory_free = memory_free,
+    .memory_copy = memory_copy,
+    .memory_set = memory_set,
+    .velu_forward = velu_forward,
+    .velu_backward = velu_backward,
+    .activation_forward = activation_forward,
+    .activation_backward = activation_backward,
+    .add_forward = add_forward,
+    .dropout_forward = dropout_forward,
+    .dropout_backward = dropout_backward,
+    .conv2d_prepare = conv2d_prepare,
+    .conv2d_forward = conv2d_forward,
+    .conv2d_backward_data = conv2d_backward_data,
+    .conv2d_backward_weights = conv2d_backward_weights,
+    .linear_prepare = linear_prepare,
+    .linear_forward = linear_forward,
+    .linear_backward_data = linear_backward_data,
+    .linear_backward_weights = linear_backward_weights,
+    .batch_norm_forward_training = batch_norm_forward_training,
+    .batch_norm_forward_inference = batch_norm_forward_inference,
+    .batch_norm_backward = batch_norm_backward,
+    .max_pool2d_forward = max_pool2d_forward,
+    .max_pool2d_backward = max_pool2d_backward,
+    .avg_pool2d_forward = avg_pool2d_forward,
+    .avg_pool2d_backward = avg_pool2d_backward,
+    .global_avg_pool_forward = global_avg_pool_forward,
+    .global_avg_pool_backward = global_avg_pool_backward,
+    .softmax_cross_entropy_forward = softmax_cross_entropy_forward,
+    .softmax_cross_entropy_backward = softmax_cross_entropy_backward,
+    .top_k_count = top_k_count,
+    .optimizer_step = optimizer_step,
+    .gradient_norm = gradient_norm,
+    .random_fill = random_fill,
+    .normalize_image_forward = normalize_image_forward,
+};
+
+}  // namespace
+}  // namespace velu::cpu
+
+const velu::BackendTable* velu_backend_table(void) { return &velu::cpu::kTable; }

@@ -1,0 +1,135 @@
+// A small test harness over the public ABI. A test executable is a main() of test(...) calls that ends with
+// `return report();`. A failed check prints its values, is counted, and does not stop the test.
+#pragma once
+
+#include <velu/velu.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <sstream>
+#include <string>
+
+namespace check {
+
+inline int failures_in_test = 0;
+inline int failed_tests = 0;
+inline int tests = 0;
+
+/// Counts a failure and prints the first few of each test.
+inline void fail(const char* file, int line, const std::string& what) {
+    if (++failures_in_test <= 8) std::fprintf(stderr, "    %s:%d: %s\n", file, line, what.c_str());
+}
+
+/// Runs one test. The name states the fact that the test shows: test("gradientIsZeroOutsideTheClip", [] { ... }).
+template <class Body>
+void test(const char* name, const Body& body) {
+    failures_in_test = 0;
+    body();
+    ++tests;
+    if (failures_in_test > 0) ++failed_tests;
+    std::fprintf(stderr, "%s %s", failures_in_test == 0 ? "ok  " : "FAIL", name);
+    std::fprintf(stderr, failures_in_test == 0 ? "\n" : ": %d failed checks\n", failures_in_test);
+}
+
+/// Prints the total; the exit status of main().
+inline int report() {
+    std::fprintf(stderr, "%d tests, %d failed\n", tests, failed_tests);
+    return failed_tests == 0 && tests > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+template <class A, class B>
+void equal(const char* file, int line, const char* text, const A& actual, const B& expected) {
+    if (actual == expected) return;
+    std::ostringstream what;
+    what << text << " is " << actual << ", not " << expected;
+    fail(file, line, what.str());
+}
+
+/// NaN is near NaN only, an infinity near itself only.
+inline void near(const char* file, int line, const char* text, double actual, double expected, double tolerance) {
+    if (actual == expected || (std::isnan(actual) && std::isnan(expected))) return;
+    if (std::fabs(actual - expected) <= tolerance) return;
+    char what[256];
+    std::snprintf(what, sizeof what, "%.60s is %.9g, not %.9g (difference %.3g, tolerance %.3g)", text, actual,
+                  expected, std::fabs(actual - expected), tolerance);
+    fail(file, line, what);
+}
+
+inline void success(const char* file, int line, const char* text, velu_context* context, velu_status status) {
+    if (status == VELU_STATUS_SUCCESS) return;
+    fail(file, line, std::string(text) + ": " + velu_status_name(status) + ": " + velu_context_last_error(context));
+}
+
+/// A CPU context, NULL (with a failure) if it cannot be made. An instruction set the processor lacks: see supported().
+struct Context {
+    explicit Context(int32_t threads = 1, int32_t isa = VELU_ISA_AUTO) {
+        const velu_context_desc desc{VELU_DEVICE_CPU, 0, threads, isa};
+        char message[512] = "";
+        const velu_status status = velu_context_create(&desc, &context, message, sizeof message);
+        if (status != VELU_STATUS_SUCCESS) fail(__FILE__, __LINE__, message);
+    }
+    ~Context() { velu_context_destroy(context); }
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
+    operator velu_context*() const { return context; }
+
+    static bool supported(int32_t isa) {
+        velu_device_info info{};
+        return velu_device_query(VELU_DEVICE_CPU, 0, &info) == VELU_STATUS_SUCCESS && isa <= info.isa;
+    }
+
+    velu_context* context = nullptr;
+};
+
+/// count elements, aligned to 64 bytes, filled with bytes 0xA5, between canaries that the destructor verifies.
+template <class T>
+struct Guarded {
+    explicit Guarded(int64_t count, size_t misalign = 0) : size(count), bytes(static_cast<size_t>(count) * sizeof(T)) {
+        const size_t total = (kGuard + misalign + bytes + kGuard + 63) / 64 * 64;
+        memory = static_cast<unsigned char*>(std::aligned_alloc(64, total));
+        std::memset(memory, 0xA5, total);
+        data = reinterpret_cast<T*>(memory + kGuard + misalign);
+    }
+    ~Guarded() {
+        const auto* first = reinterpret_cast<const unsigned char*>(data);
+        for (const unsigned char* p = first - kGuard; p < first; ++p) intact &= *p == 0xA5;
+        for (const unsigned char* p = first + bytes; p < first + bytes + kGuard; ++p) intact &= *p == 0xA5;
+        if (!intact) fail(__FILE__, __LINE__, "wrote outside a buffer of " + std::to_string(size) + " elements");
+        std::free(memory);
+    }
+    Guarded(const Guarded&) = delete;
+    Guarded& operator=(const Guarded&) = delete;
+    T& operator[](int64_t i) { return data[i]; }
+    const T& operator[](int64_t i) const { return data[i]; }
+    operator T*() { return data; }
+    operator const T*() const { return data; }
+
+    /// Fills with numbers in [low, high) that depend on the seed only.
+    Guarded& fill_uniform(uint64_t seed, double low = -1, double high = 1) {
+        for (int64_t i = 0; i < size; ++i) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            data[i] = static_cast<T>(low + (high - low) * static_cast<double>(seed >> 40) / 16777216.0);
+        }
+        return *this;
+    }
+
+    static constexpr size_t kGuard = 256;
+    T* data = nullptr;
+    int64_t size;
+    size_t bytes;
+
+private:
+    unsigned char* memory = nullptr;
+    bool intact = true;
+};
+
+}  // namespace check
+
+#define CHECK(condition) ((condition) ? (void)0 : check::fail(__FILE__, __LINE__, "false: " #condition))
+#define CHECK_EQUAL(actual, expected) check::equal(__FILE__, __LINE__, #actual, actual, expected)
+#define CHECK_NEAR(actual, expected, tolerance) \
+    check::near(__FILE__, __LINE__, #actual, actual, expected, tolerance)
+#define CHECK_SUCCESS(context, call) check::success(__FILE__, __LINE__, #call, context, call)

@@ -1,0 +1,114 @@
+// Every operation of velu.h that takes a descriptor and pointers, with a small valid descriptor: for tests that try the
+// same thing on all of them.
+#pragma once
+
+#include <velu/velu.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace operations {
+
+inline constexpr velu_velu_params kParams = {0.1f, 0.1f, 0.1f, 0.1f, 0.9f, 1e-6f, VELU_STATISTIC_INVERSE_RMS, 0, 0, 0};
+
+inline constexpr velu_velu_desc kVelu = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 4, 8, kParams, 0, 0};
+inline constexpr velu_activation_desc kActivation = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 32, VELU_ACTIVATION_GELU, 0};
+inline constexpr velu_add_desc kAdd = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 32};
+inline constexpr velu_dropout_desc kDropout = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 32, 1, 2, 0.5f};
+inline constexpr velu_conv2d_desc kConv2d = {
+    VELU_DEVICE_CPU, VELU_DTYPE_F32, 2, 5, 5, 4, 8, 3, 3, 1, 1, 1, 1, 1, 1, 2, 0};
+inline constexpr velu_linear_desc kLinear = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 4, 8, 5};
+inline constexpr velu_batch_norm_desc kBatchNorm = {
+    VELU_DEVICE_CPU, VELU_DTYPE_F32, 4, 8, 1e-5f, 0.1f, VELU_ACTIVATION_VELU, 0, kParams};
+inline constexpr velu_pool2d_desc kPool2d = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 2, 5, 5, 4, 3, 3, 2, 2, 1, 1, 1, 0};
+inline constexpr velu_global_avg_pool_desc kGlobalAvgPool = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 2, 9, 4};
+inline constexpr velu_softmax_cross_entropy_desc kCrossEntropy = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 4, 8, 0.1f, 0};
+inline constexpr velu_top_k_desc kTopK = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 4, 8, 5, 0};
+inline constexpr velu_optimizer_desc kOptimizer = {
+    VELU_DEVICE_CPU, VELU_DTYPE_F32, 32, VELU_OPTIMIZER_ADAM, 0, 0.9f, 0.9f, 0.999f, 1e-8f, 0, 0.004f, 0, 0};
+inline constexpr velu_gradient_norm_desc kGradientNorm = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 32};
+inline constexpr velu_random_desc kRandom = {
+    VELU_DEVICE_CPU, VELU_DTYPE_F32, 32, 1, 2, VELU_DISTRIBUTION_TRUNCATED_NORMAL, 0, 1, -2, 2, 0};
+inline constexpr velu_normalize_image_desc kNormalizeImage = {
+    VELU_DEVICE_CPU, VELU_DTYPE_F32, 2, 3, 4, 3, {0.5f, 0.5f, 0.5f, 0}, {0.2f, 0.2f, 0.2f, 0}};
+
+/// visit(name, descriptor type's name, function, valid descriptor, needs): one letter of needs per pointer,
+/// 'r' if NULL there (alone) is an invalid argument, 'o' if NULL is fine.
+template <class Visit>
+void for_each(const Visit& visit) {
+    visit("velu_velu_forward", "velu_velu_desc", velu_velu_forward, kVelu, "roro");
+    visit("velu_velu_backward", "velu_velu_desc", velu_velu_backward, kVelu, "rrooro");
+    visit("velu_activation_forward", "velu_activation_desc", velu_activation_forward, kActivation, "rr");
+    visit("velu_activation_backward", "velu_activation_desc", velu_activation_backward, kActivation, "rrr");
+    visit("velu_add_forward", "velu_add_desc", velu_add_forward, kAdd, "rrr");
+    visit("velu_dropout_forward", "velu_dropout_desc", velu_dropout_forward, kDropout, "rrr");
+    visit("velu_dropout_backward", "velu_dropout_desc", velu_dropout_backward, kDropout, "rrr");
+    visit("velu_conv2d_forward", "velu_conv2d_desc", velu_conv2d_forward, kConv2d, "rror");
+    visit("velu_conv2d_backward_data", "velu_conv2d_desc", velu_conv2d_backward_data, kConv2d, "rrr");
+    visit("velu_conv2d_backward_weights", "velu_conv2d_desc", velu_conv2d_backward_weights, kConv2d, "rrro");
+    visit("velu_linear_forward", "velu_linear_desc", velu_linear_forward, kLinear, "rror");
+    visit("velu_linear_backward_data", "velu_linear_desc", velu_linear_backward_data, kLinear, "rrr");
+    visit("velu_linear_backward_weights", "velu_linear_desc", velu_linear_backward_weights, kLinear, "rrro");
+    visit("velu_batch_norm_forward_training", "velu_batch_norm_desc", velu_batch_norm_forward_training, kBatchNorm,
+          "rrroorrorrro");
+    visit("velu_batch_norm_forward_inference", "velu_batch_norm_desc", velu_batch_norm_forward_inference, kBatchNorm,
+          "rrroorrro");
+    visit("velu_batch_norm_backward", "velu_batch_norm_desc", velu_batch_norm_backward, kBatchNorm, "rrrrrorrorrrro");
+    visit("velu_max_pool2d_forward", "velu_pool2d_desc", velu_max_pool2d_forward, kPool2d, "rro");
+    visit("velu_max_pool2d_backward", "velu_pool2d_desc", velu_max_pool2d_backward, kPool2d, "rrr");
+    visit("velu_avg_pool2d_forward", "velu_pool2d_desc", velu_avg_pool2d_forward, kPool2d, "rr");
+    visit("velu_avg_pool2d_backward", "velu_pool2d_desc", velu_avg_pool2d_backward, kPool2d, "rr");
+    visit("velu_global_avg_pool_forward", "velu_global_avg_pool_desc", velu_global_avg_pool_forward, kGlobalAvgPool,
+          "rr");
+    visit("velu_global_avg_pool_backward", "velu_global_avg_pool_desc", velu_global_avg_pool_backward, kGlobalAvgPool,
+          "rr");
+    visit("velu_softmax_cross_entropy_forward", "velu_softmax_cross_entropy_desc", velu_softmax_cross_entropy_forward,
+          kCrossEntropy, "rrro");
+    visit("velu_softmax_cross_entropy_backward", "velu_softmax_cross_entropy_desc",
+          velu_softmax_cross_entropy_backward, kCrossEntropy, "rrror");
+    visit("velu_top_k_count", "velu_top_k_desc", velu_top_k_count, kTopK, "rrr");
+    visit("velu_optimizer_step", "velu_optimizer_desc", velu_optimizer_step, kOptimizer, "rorrrrr");
+    visit("velu_gradient_norm", "velu_gradient_norm_desc", velu_gradient_norm, kGradientNorm, "rr");
+    visit("velu_random_fill", "velu_random_desc", velu_random_fill, kRandom, "r");
+    visit("velu_normalize_image_forward", "velu_normalize_image_desc", velu_normalize_image_forward, kNormalizeImage,
+          "rr");
+}
+
+/// Calls an operation with its pointers taken from an array of as many.
+template <class Desc, class... Pointers>
+velu_status call(velu_status (*function)(velu_context*, const Desc*, Pointers...), velu_context* context,
+                 const Desc* desc, const std::vector<void*>& pointers) {
+    return [&]<size_t... I>(std::index_sequence<I...>) {
+        return function(context, desc, static_cast<Pointers>(pointers[I])...);
+    }(std::index_sequence_for<Pointers...>());
+}
+
+/// Calls change(field, address, bytes) for every number of a descriptor after device and dtype.
+template <class Desc, class Change>
+void change_fields(const char* type, Desc& desc, const Change& change) {
+    const auto change_struct = [&](const auto& self, const std::string& name, char* base) -> void {
+        for (int64_t i = 0; const velu_layout_entry* entry = velu_layout(i); ++i) {
+            const std::string field = entry->field;
+            if (name != entry->type || field.empty() || field == "device" || field == "dtype") continue;
+            if (field == "params") {
+                self(self, "velu_velu_params", base + entry->offset);
+            } else if (entry->size <= 8) {
+                change(field, base + entry->offset, entry->size);
+            }
+        }
+    };
+    change_struct(change_struct, type, reinterpret_cast<char*>(&desc));
+}
+
+/// Whether a 4-byte field is a float, by its name in velu.h.
+inline bool is_float(const std::string& field) {
+    for (const char* name : {"alpha", "beta1", "beta2", "gamma", "mu", "eps", "scale_min", "scale_max", "w2_weight",
+                             "probability", "momentum", "label_smoothing", "weight_decay", "momentum_decay",
+                             "clip_value", "max_norm", "a", "b", "low", "high"}) {
+        if (field == name) return true;
+    }
+    return false;
+}
+
+}  // namespace operations

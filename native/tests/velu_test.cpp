@@ -1,0 +1,406 @@
+// VeLU against float64, written from velu.h's formulas alone, on every instruction set this processor has.
+//
+// Tolerances (float32 against the exact formula): y 2e-6 |y| + 1e-7; dx 4e-6 of its sum of absolute terms + 1e-7;
+// dlambda 4e-6 sum |dy A| + 1e-7; moments 1e-5 max(1, |value|).
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "check.h"
+
+namespace {
+
+using check::Context;
+using check::Guarded;
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+constexpr velu_velu_params kReleased{0.1f, 0.1f, 0.1f, 0.1f, 0.9f, 1e-6f, VELU_STATISTIC_INVERSE_RMS, 0, 0, 0};
+constexpr velu_velu_params kCurve{2.0f, 1.0f, 0.7f, 0.1f, 0.9f, 1e-6f, VELU_STATISTIC_INVERSE_RMS, 0, 0, 0};
+
+velu_velu_params with_statistic(velu_velu_params params, int32_t statistic) {
+    params.statistic = statistic;
+    return params;
+}
+
+velu_velu_desc descriptor(const velu_velu_params& params, int64_t rows, int64_t channels, float w2_weight = 0) {
+    return {VELU_DEVICE_CPU, VELU_DTYPE_F32, rows, channels, params, w2_weight, 0};
+}
+
+// --- Reference -------------------------------------------------------------------------------------------------------
+
+struct Reference {
+    std::vector<double> y, dx, magnitude;
+    double mean = 0, std = 0, w2 = 0, dlambda = 0, dlambda_magnitude = 0;
+};
+
+double clipped_asin(double below, double above) {
+    const double complement = std::max(0.0, std::min(below, above));  // 1 - |u|
+    const double size =
+        complement > 0.5 ? std::asin(1 - complement) : std::acos(0.0) - 2 * std::asin(std::sqrt(complement / 2));
+    return below < above ? size : -size;
+}
+
+Reference reference(const velu_velu_desc& desc, const std::vector<double>& x, const std::vector<double>& dy,
+                    double lambda) {
+    const velu_velu_params& p = desc.params;
+    const auto channels = static_cast<size_t>(desc.channels), rows = static_cast<size_t>(desc.rows);
+    const size_t size = rows * channels;
+    const double alpha = p.alpha, beta1 = p.beta1, beta2 = p.beta2, w = desc.w2_weight;
+    Reference r{std::vector<double>(size), std::vector<double>(size), std::vector<double>(size)};
+    std::vector<double> activation(size), gated(size), gate(size), of_gate(size), ds(size), a(rows), da(rows);
+    for (size_t row = 0; row < rows; ++row) {
+        double mean = 0, square = 0, variance = 0;
+        for (size_t c = 0; c < channels; ++c) mean += x[row * channels + c] / static_cast<double>(channels);
+        for (size_t c = 0; c < channels; ++c) {
+            const double v = x[row * channels + c];
+            square += v * v / static_cast<double>(channels);
+            variance += (v - mean) * (v - mean) / static_cast<double>(channels);
+        }
+        const bool is_std = p.statistic == VELU_STATISTIC_STD;
+        const double s = is_std ? std::sqrt(variance + p.eps) : 1 / std::sqrt(square + p.eps);
+        const double cosh = std::cosh(p.mu * s);
+        a[row] = 1 + p.gamma * std::tanh(p.mu * s);
+        da[row] = p.gamma * p.mu / (cosh * cosh);
+        if (p.clamp != 0 && (a[row] < p.scale_min || a[row] > p.scale_max)) {
+            a[row] = a[row] < p.scale_min ? p.scale_min : p.scale_max;
+            da[row] = 0;
+        }
+        for (size_t c = 0; c < channels; ++c) {
+            const size_t i = row * channels + c;
+            const double v = x[i], below = 1 - beta2 * v, above = 1 + beta2 * v;
+            const double z = alpha * (std::atan(beta1 * v) + clipped_asin(below, above));
+            gate[i] = 1 / (1 + std::exp(-z));
+            double slope = beta1 / (1 + beta1 * v * beta1 * v);
+            if (below > 0 && above > 0) slope += beta2 / std::sqrt(std::max(below * above, std::ldexp(1.0, -23)));
+            of_gate[i] = v * gate[i] / (1 + std::exp(z)) * alpha * slope;
+            gated[i] = v * gate[i];
+            activation[i] = gated[i] * a[row];
+            ds[i] = is_std ? (v - mean) / (static_cast<double>(channels) * s)
+                           : -s * s * s * v / static_cast<double>(channels);
+            r.y[i] = lambda * activation[i];
+            r.mean += activation[i] / static_cast<double>(size);
+        }
+    }
+    double variance = 0;
+    for (size_t i = 0; i < size; ++i) {
+        variance += (activation[i] - r.mean) * (activation[i] - r.mean) / static_cast<double>(size);
+        r.dlambda += dy[i] * activation[i];
+        r.dlambda_magnitude += std::fabs(dy[i] * activation[i]);
+    }
+    r.std = std::sqrt(variance);
+    r.w2 = r.mean * r.mean + (r.std - 1) * (r.std - 1);
+    for (size_t row = 0; row < rows; ++row) {
+        double through_scale = 0, through_magnitude = 0;
+        std::vector<double> d(channels);
+        for (size_t c = 0; c < channels; ++c) {
+            const size_t i = row * channels + c;
+            d[c] = lambda * dy[i];
+            if (w != 0) {
+                const double n = static_cast<double>(size);
+                d[c] += w * 2 * r.mean / n;
+                if (r.std > 0) d[c] += w * 2 * (r.std - 1) * (activation[i] - r.mean) / (n * r.std);
+            }
+            through_scale += d[c] * gated[i];
+            through_magnitude += std::fabs(d[c] * gated[i]);
+        }
+        for (size_t c = 0; c < channels; ++c) {
+            const size_t i = row * channels + c;
+            r.dx[i] = d[c] * a[row] * (gate[i] + of_gate[i]) + through_scale * da[row] * ds[i];
+            r.magnitude[i] = std::fabs(d[c] * a[row] * gate[i]) + std::fabs(d[c] * a[row] * of_gate[i]) +
+                             through_magnitude * std::fabs(da[row] * ds[i]);
+        }
+    }
+    return r;
+}
+
+std::vector<double> doubles(const Guarded<float>& values) {
+    return {values.data, values.data + values.size};
+}
+
+/// Forward and backward of x in exactly sized buffers, against the reference.
+void compare(velu_context* context, const velu_velu_desc& desc, const Guarded<float>& x, const Guarded<float>& dy,
+             float lambda) {
+    const int64_t size = desc.rows * desc.channels;
+    Guarded<float> y(size), dx(size), moments(3), dlambda(1);
+    CHECK_SUCCESS(context, velu_velu_forward(context, &desc, x, &lambda, y, moments));
+    CHECK_SUCCESS(context, velu_velu_backward(context, &desc, x, dy, &lambda, moments, dx, dlambda));
+    const Reference r = reference(desc, doubles(x), doubles(dy), lambda);
+    for (int64_t i = 0; i < size; ++i) {
+        const auto at = static_cast<size_t>(i);
+        CHECK_NEAR(y[i], r.y[at], 2e-6 * std::fabs(r.y[at]) + 1e-7);
+        CHECK_NEAR(dx[i], r.dx[at], 4e-6 * r.magnitude[at] + 1e-7);
+    }
+    CHECK_NEAR(dlambda[0], r.dlambda, 4e-6 * r.dlambda_magnitude + 1e-7);
+    CHECK_NEAR(moments[0], r.mean, 1e-5 * std::max(1.0, std::fabs(r.mean)));
+    CHECK_NEAR(moments[1], r.std, 1e-5 * std::max(1.0, r.std));
+    CHECK_NEAR(moments[2], static_cast<float>(r.w2), 1e-5 * std::max(1.0, r.w2));  // infinite above float32's range
+}
+
+/// One row of chosen values.
+void compare_row(velu_context* context, const velu_velu_params& params, const std::vector<float>& values) {
+    const auto channels = static_cast<int64_t>(values.size());
+    Guarded<float> x(channels), dy(channels);
+    std::copy(values.begin(), values.end(), x.data);
+    compare(context, descriptor(params, 1, channels), x, dy.fill_uniform(3), 1.0f);
+}
+
+// --- Tests -----------------------------------------------------------------------------------------------------------
+
+template <class Body>
+void on_every_isa(const char* name, const Body& body) {
+    for (const int32_t isa : {VELU_ISA_BASELINE, VELU_ISA_AVX2, VELU_ISA_AVX512}) {
+        const char* isa_name = isa == VELU_ISA_BASELINE ? "baseline" : isa == VELU_ISA_AVX2 ? "avx2" : "avx512";
+        if (!Context::supported(isa)) {
+            std::fprintf(stderr, "skip %s (%s): this processor lacks it\n", name, isa_name);
+            continue;
+        }
+        check::test((std::string(name) + " (" + isa_name + ")").c_str(), [&] {
+            Context context(1, isa);
+            body(context);
+        });
+    }
+}
+
+void all_shapes(velu_context* context) {
+    for (const int64_t channels : {1, 31, 33, 257, 2048}) {
+        for (const int64_t rows : {1, 7, 130}) {
+            if (channels == 2048 && rows == 130) continue;
+            for (const int32_t statistic : {VELU_STATISTIC_INVERSE_RMS, VELU_STATISTIC_STD}) {
+                for (const velu_velu_params& params : {kReleased, kCurve}) {
+                    // No element of these is at the clip: |beta2 x| <= 0.98 or > 1.
+                    Guarded<float> x(rows * channels), dy(rows * channels);
+                    x.fill_uniform(static_cast<uint64_t>(rows * channels), -1.4, 1.4);
+                    const float w2 = rows * channels > 1 ? 0.1f : 0.0f;
+                    compare(context, descriptor(with_statistic(params, statistic), rows, channels, w2), x,
+                            dy.fill_uniform(2), -0.75f);
+                }
+            }
+        }
+    }
+}
+
+void around_the_clip(velu_context* context) {
+    for (velu_velu_params params : {kCurve, kReleased}) {
+        for (const int32_t statistic : {VELU_STATISTIC_INVERSE_RMS, VELU_STATISTIC_STD}) {
+            std::vector<float> values;
+            for (const float u : {-1.0f, -0.5f, 0.5f, 1.0f}) {
+                for (const float beta : {params.beta1, params.beta2}) {
+                    float down = u / beta, up = down;
+                    values.push_back(down);
+                    for (int step = 0; step < 5; ++step) {
+                        values.push_back(down = std::nextafter(down, -kInfinity));
+                        values.push_back(up = std::nextafter(up, kInfinity));
+                    }
+                    values.push_back(u / beta * 0.999f);
+                    values.push_back(u / beta * 1.001f);
+                }
+            }
+            compare_row(context, with_statistic(params, statistic), values);
+            for (const float value : values) compare_row(context, with_statistic(params, statistic), {value, 0.25f});
+        }
+    }
+}
+
+void all_magnitudes(velu_context* context) {
+    for (const velu_velu_params& params : {kReleased, kCurve}) {
+        for (const int32_t statistic : {VELU_STATISTIC_INVERSE_RMS, VELU_STATISTIC_STD}) {
+            for (float size = 1e-36f; size < 1e37f; size *= 7.3f) {
+                compare_row(context, with_statistic(params, statistic), {size, -size, 0.3f * size, 0.0f, -0.0f});
+            }
+            compare_row(context, with_statistic(params, statistic), {1e-42f, -1e-45f, 1.0f});
+            compare_row(context, with_statistic(params, statistic), {1e20f, 1.0f, -1e-20f, -1e30f});
+        }
+    }
+}
+
+void unusual_parameters(velu_context* context) {
+    std::vector<velu_velu_params> all;
+    for (const float alpha : {0.0f, -2.0f, 15.0f, 300.0f, 3e38f}) {
+        all.push_back(kCurve);
+        all.back().alpha = alpha;
+    }
+    for (const float beta : {0.0f, -0.7f, 1e-30f, 50.0f}) {
+        all.push_back(kCurve);
+        all.back().beta1 = beta;
+        all.push_back(kCurve);
+        all.back().beta2 = beta;
+    }
+    for (const float gamma : {0.0f, -0.9f, -0.9999f, 0.9999f}) {
+        all.push_back(kCurve);
+        all.back().gamma = gamma;
+    }
+    for (const float mu : {0.0f, -0.9f, 1000.0f}) {
+        all.push_back(kCurve);
+        all.back().mu = mu;
+    }
+    for (const float eps : {1e-38f, 1e-3f, 1e10f}) {
+        all.push_back(kCurve);
+        all.back().eps = eps;
+    }
+    for (const velu_velu_params& params : all) {
+        for (const int32_t statistic : {VELU_STATISTIC_INVERSE_RMS, VELU_STATISTIC_STD}) {
+            compare_row(
+                context, with_statistic(params, statistic),
+                {-1e3f, -20.0f, -3.0f, -1.2f, -0.7f, -0.1f, -1e-4f, 0.0f, 1e-3f, 0.2f, 0.8f, 1.3f, 4.0f, 60.0f});
+        }
+    }
+}
+
+void clamp_of_the_scale(velu_context* context) {
+    for (const float gamma : {0.6f, -0.6f}) {
+        velu_velu_params params = kCurve;
+        params.gamma = gamma;
+        params.clamp = 1;
+        params.scale_min = 0.8f;
+        params.scale_max = 1.2f;
+        compare_row(context, params, {0.3f, -0.2f, 0.1f});     // clips
+        compare_row(context, params, {30.0f, -20.0f, 10.0f});  // does not
+    }
+}
+
+void an_offset_of_the_row(velu_context* context) {
+    Guarded<float> x(5 * 300), dy(5 * 300);
+    x.fill_uniform(8, 99.99, 100.01);
+    compare(context, descriptor(with_statistic(kCurve, VELU_STATISTIC_STD), 5, 300), x, dy.fill_uniform(9), 1.0f);
+}
+
+void nan_and_infinity(velu_context* context) {
+    constexpr int64_t kRows = 4, kChannels = 37;
+    const velu_velu_desc desc = descriptor(kCurve, kRows, kChannels, 0.0f);
+    Guarded<float> x(kRows * kChannels), dy(kRows * kChannels), y(kRows * kChannels), dx(kRows * kChannels), moments(3);
+    x.fill_uniform(1);
+    dy.fill_uniform(2);
+    x[1 * kChannels + 5] = kNan;
+    x[2 * kChannels + 36] = kInfinity;
+    CHECK_SUCCESS(context, velu_velu_forward(context, &desc, x, nullptr, y, moments));
+    CHECK_SUCCESS(context, velu_velu_backward(context, &desc, x, dy, nullptr, moments, dx, nullptr));
+    for (int64_t c = 0; c < kChannels; ++c) {
+        CHECK(std::isnan(y[kChannels + c]) && std::isnan(dx[kChannels + c]));
+        CHECK(std::isfinite(y[c]) && std::isfinite(dx[c]));
+        CHECK(std::isfinite(y[3 * kChannels + c]) && std::isfinite(dx[3 * kChannels + c]));
+        // s = 0 in a row with an infinity: its finite elements have a = 1.
+        CHECK(c == 36 || std::isfinite(y[2 * kChannels + c]));
+    }
+    CHECK_EQUAL(y[2 * kChannels + 36], kInfinity);
+    CHECK(std::isnan(moments[0]) && std::isnan(moments[1]) && std::isnan(moments[2]));
+}
+
+void in_place(velu_context* context) {
+    const velu_velu_desc desc = descriptor(kCurve, 9, 45, 0.1f);
+    Guarded<float> x(9 * 45), dy(9 * 45), y(9 * 45), dx(9 * 45), moments(3);
+    x.fill_uniform(1, -2, 2);
+    dy.fill_uniform(2);
+    CHECK_SUCCESS(context, velu_velu_forward(context, &desc, x, nullptr, y, moments));
+    CHECK_SUCCESS(context, velu_velu_backward(context, &desc, x, dy, nullptr, moments, dx, nullptr));
+    CHECK_SUCCESS(context, velu_velu_backward(context, &desc, x, dy, nullptr, moments, dy, nullptr));
+    CHECK_SUCCESS(context, velu_velu_forward(context, &desc, x, nullptr, x, nullptr));
+    CHECK_EQUAL(std::memcmp(x, y, x.bytes), 0);
+    CHECK_EQUAL(std::memcmp(dx, dy, dx.bytes), 0);
+}
+
+void unaligned(velu_context* context) {
+    const velu_velu_desc desc = descriptor(kCurve, 3, 50);
+    Guarded<float> x(150, 4), dy(150, 12);
+    x.fill_uniform(1);
+    compare(context, desc, x, dy.fill_uniform(2), 1.0f);
+}
+
+void same_bits_for_any_threads() {
+    constexpr int64_t kRows = 1500, kChannels = 33;
+    const velu_velu_desc desc = descriptor(kCurve, kRows, kChannels, 0.1f);
+    Guarded<float> x(kRows * kChannels), dy(kRows * kChannels);
+    x.fill_uniform(1, -3, 3);
+    dy.fill_uniform(2);
+    Guarded<float> y1(x.size), dx1(x.size), scalars1(4);
+    for (const int32_t threads : {1, 2, 3}) {
+        Context context(threads);
+        Guarded<float> y(x.size), dx(x.size), scalars(4);
+        CHECK_SUCCESS(context, velu_velu_forward(context, &desc, x, nullptr, threads == 1 ? y1 : y,
+                                                 threads == 1 ? scalars1 : scalars));
+        CHECK_SUCCESS(context,
+                      velu_velu_backward(context, &desc, x, dy, nullptr, threads == 1 ? scalars1 : scalars,
+                                         threads == 1 ? dx1 : dx, (threads == 1 ? scalars1.data : scalars.data) + 3));
+        if (threads == 1) continue;
+        CHECK_EQUAL(std::memcmp(y, y1, y.bytes), 0);
+        CHECK_EQUAL(std::memcmp(dx, dx1, dx.bytes), 0);
+        CHECK_EQUAL(std::memcmp(scalars, scalars1, scalars.bytes), 0);
+    }
+}
+
+/// The moments of a large tensor whose mean is a thousand times its deviation.
+void moments_of_many(velu_context* context) {
+    velu_velu_params params = kReleased;
+    params.gamma = 0;
+    params.alpha = 0;  // A = x / 2
+    constexpr int64_t kRows = 20000, kChannels = 64;
+    const velu_velu_desc desc = descriptor(params, kRows, kChannels);
+    Guarded<float> x(kRows * kChannels), moments(3);
+    x.fill_uniform(5, 1999, 2001);
+    double mean = 0, variance = 0;
+    for (int64_t i = 0; i < x.size; ++i) mean += x[i] / 2.0 / static_cast<double>(x.size);
+    for (int64_t i = 0; i < x.size; ++i)
+        variance += (x[i] / 2.0 - mean) * (x[i] / 2.0 - mean) / static_cast<double>(x.size);
+    CHECK_SUCCESS(context, velu_velu_forward(context, &desc, x, nullptr, x, moments));
+    CHECK_NEAR(moments[0], mean, 1e-7 * mean);
+    CHECK_NEAR(moments[1], std::sqrt(variance), 1e-6);
+}
+
+void published_curve(velu_context* context) {
+    const velu_velu_desc desc = descriptor(kCurve, 1, 300);
+    Guarded<float> x(300), y(300);
+    for (int64_t i = 0; i < 300; ++i) x[i] = static_cast<float>(-1.5 + 3.0 * static_cast<double>(i) / 299.0);
+    CHECK_SUCCESS(context, velu_velu_forward(context, &desc, x, nullptr, y, nullptr));
+    CHECK_NEAR(y[0], -0.00972560, 1e-7);
+    CHECK_NEAR(y[299], 1.60670631, 4e-6);
+    CHECK_NEAR(*std::min_element(y.data, y.data + 300), -0.09025852, 3e-7);
+}
+
+/// The reference's own gradient, so that a wrong formula in it cannot hide: loss = sum(dy y) + w W2^2.
+void reference_gradient() {
+    for (const int32_t statistic : {VELU_STATISTIC_INVERSE_RMS, VELU_STATISTIC_STD}) {
+        const velu_velu_desc desc = descriptor(with_statistic(kCurve, statistic), 3, 5, 0.4f);
+        Guarded<float> numbers(15);
+        std::vector<double> x = doubles(numbers.fill_uniform(11, -1.3, 1.3));
+        const std::vector<double> dy = doubles(numbers.fill_uniform(12));
+        const auto loss = [&](double lambda) {
+            const Reference r = reference(desc, x, dy, lambda);
+            double sum = static_cast<double>(desc.w2_weight) * r.w2;
+            for (size_t i = 0; i < 15; ++i) sum += dy[i] * r.y[i];
+            return sum;
+        };
+        const Reference r = reference(desc, x, dy, 0.8);
+        const double step = 1e-5;
+        for (size_t i = 0; i < 15; ++i) {
+            const double at = x[i];
+            x[i] = at + step;
+            const double right = loss(0.8);
+            x[i] = at - step;
+            const double left = loss(0.8);
+            x[i] = at;
+            CHECK_NEAR(r.dx[i], (right - left) / (2 * step), 1e-8);
+        }
+        CHECK_NEAR(r.dlambda, (loss(0.8 + step) - loss(0.8 - step)) / (2 * step), 1e-8);
+    }
+}
+
+}  // namespace
+
+int main() {
+    check::test("referenceGradientMatchesCentralDifferences", reference_gradient);
+    on_every_isa("agreesWithFloat64OnOddShapes", all_shapes);
+    on_every_isa("agreesWithFloat64AroundTheClip", around_the_clip);
+    on_every_isa("agreesWithFloat64ForAllMagnitudes", all_magnitudes);
+    on_every_isa("agreesWithFloat64ForUnusualParameters", unusual_parameters);
+    on_every_isa("clampStopsTheScaleAndItsGradient", clamp_of_the_scale);
+    on_every_isa("standardDeviationSurvivesALargeMean", an_offset_of_the_row);
+    on_every_isa("reproducesThePublishedCurve", published_curve);
+    on_every_isa("nanSpoilsItsRowOnlyAndInfinityFollowsIeee", nan_and_infinity);
+    on_every_isa("inPlaceGivesTheSameBits", in_place);
+    on_every_isa("acceptsPointersAlignedToOneElement", unaligned);
+    on_every_isa("momentsOfManySurviveALargeMean", moments_of_many);
+    check::test("sameBitsForAnyThreadCount", same_bits_for_any_threads);
+    return check::report();
+}

@@ -1,0 +1,64 @@
+package dev.velu.trainer.cli;
+
+import dev.velu.trainer.data.DataException;
+import dev.velu.trainer.data.DatasetCatalog;
+import dev.velu.trainer.run.RunConfiguration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Model.ArgSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.ParseResult;
+
+/**
+ * From options to a {@link RunConfiguration}. The option {@code --batch-size} gives the setting {@code batch_size}; of several
+ * names the longest counts. Only options that stand on the command line replace a setting, so that a resumed run keeps its own.
+ */
+final class Settings {
+    private static final List<String> VELU = List.of(
+            "alpha", "beta1", "beta2", "gamma", "mu", "eps", "statistic", "scale_min", "scale_max", "lambda_ot");
+
+    private Settings() {}
+
+    /**
+     * The configuration with what the command line says.
+     *
+     * @throws IllegalArgumentException if a value is outside its range or has no effect
+     */
+    static RunConfiguration apply(ParseResult parsed, RunConfiguration base) {
+        Map<String, Object> given = given(parsed);
+        RunConfiguration configuration = base.with(given);
+        for (String name : VELU) {
+            if (given.containsKey(name) && !configuration.activation().equals("velu")) {
+                throw new IllegalArgumentException("--" + name.replace('_', '-')
+                        + " is a constant of VeLU and has no effect with --activation " + configuration.activation());
+            }
+        }
+        return configuration;
+    }
+
+    /** @throws IllegalArgumentException if no data set has this name */
+    static DatasetCatalog.Entry dataset(String spec) {
+        try {
+            return DatasetCatalog.entry(spec);
+        } catch (DataException e) {
+            throw new IllegalArgumentException(e.getMessage(), e);
+        }
+    }
+
+    /** The values of the options of all groups that were given, by setting. */
+    private static Map<String, Object> given(ParseResult parsed) {
+        Map<String, Object> given = new LinkedHashMap<>();
+        for (OptionSpec option : parsed.commandSpec().options()) {
+            if (isSetting(option) && parsed.hasMatchedOption(option)) {
+                given.put(option.longestName().substring(2).replace('-', '_'), option.getValue());
+            }
+        }
+        return given;
+    }
+
+    /** Options in a group are settings of the run; those of the command itself are not. */
+    private static boolean isSetting(ArgSpec option) {
+        return option.group() != null;
+    }
+}

@@ -1,0 +1,253 @@
+package dev.velu.trainer.cli;
+
+import dev.velu.device.Context;
+import dev.velu.device.Device;
+import dev.velu.models.ActivationSite;
+import dev.velu.models.Architecture;
+import dev.velu.models.Layer;
+import dev.velu.models.Network;
+import dev.velu.models.NetworkSpec;
+import dev.velu.models.PlannedMemory;
+import dev.velu.nn.Parameter;
+import dev.velu.nn.Parameters;
+import dev.velu.op.NormalizeImage;
+import dev.velu.trainer.cli.Table.Align;
+import dev.velu.trainer.run.RunConfiguration;
+import java.io.PrintWriter;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code velu summary}. */
+@Command(
+        name = "summary",
+        sortOptions = false,
+        abbreviateSynopsis = true,
+        description = "Shows a network layer by layer: parameters, multiplications, activation sites and the memory that"
+                + " training and inference will need.",
+        optionListHeading = "%nOptions%n",
+        footerHeading = "%nExamples%n",
+        footer = {
+            "  velu summary --model resnet50",
+            "  velu summary --model resnet50 --classes 10 --size 32 --batch-size 64",
+            "  velu summary --model resnet50 --sites head --head paper --json"
+        })
+final class SummaryCommand implements Callable<Integer> {
+    @Option(
+            names = "--classes",
+            paramLabel = "N",
+            description = "Number of classes (default: ${DEFAULT-VALUE}).")
+    int classes = 1000;
+
+    @Option(
+            names = "--size",
+            paramLabel = "PX",
+            description = "Height and width of the images (default: what the network was published for).")
+    Integer size;
+
+    @Option(
+            names = "--batch-size",
+            paramLabel = "B",
+            description = "Images in a batch, for the memory (default: ${DEFAULT-VALUE}).")
+    int batchSize = 32;
+
+    @Option(
+            names = "--optimizer",
+            paramLabel = "O",
+            description = "sgd (with momentum), adam, adamw or nadam, for the memory (default: ${DEFAULT-VALUE}).")
+    String optimizer = RunConfiguration.defaults().optimizer();
+
+    @Option(
+            names = "--device",
+            paramLabel = "D",
+            description = "Device whose scratch memory is counted: auto, cpu, cuda or cuda:INDEX"
+                    + " (default: ${DEFAULT-VALUE}).")
+    String device = "auto";
+
+    @Option(names = "--json", description = "Print JSON.")
+    boolean json;
+
+    @ArgGroup(validate = false, heading = "%nNetwork%n")
+    NetworkOptions network = new NetworkOptions();
+
+    @ArgGroup(validate = false, heading = "%nConstants of VeLU%n")
+    VeluOptions velu = new VeluOptions();
+
+    @Spec
+    CommandSpec spec;
+
+    /**
+     * What is printed as JSON.
+     *
+     * @param params trainable values of the architecture as published, without VeLU's lambdas
+     * @param activationParams VeLU's lambdas
+     * @param buffers values that are kept but not trained: running statistics and counters
+     * @param macs multiplications with an addition of one forward pass of one image
+     * @param activationSites number of places where an activation function is applied
+     */
+    record Summary(
+            String model,
+            String activation,
+            String sites,
+            String head,
+            int classes,
+            int size,
+            int batchSize,
+            String optimizer,
+            long params,
+            long activationParams,
+            long buffers,
+            long macs,
+            int activationSites,
+            Memory memory,
+            List<LayerLine> stages,
+            List<LayerLine> layers,
+            List<SiteLine> activations) {}
+
+    /** Planned bytes for the batch. */
+    record Memory(Need training, Need inference) {}
+
+    /** Bytes. */
+    record Need(
+            long parameters,
+            long gradients,
+            long optimizerState,
+            long temporaries,
+            long inputsAndResults,
+            long workspace,
+            long total) {
+        static Need of(PlannedMemory memory) {
+            return new Need(
+                    memory.parameters(),
+                    memory.gradients(),
+                    memory.optimizerState(),
+                    memory.temporaries(),
+                    memory.inputsAndResults(),
+                    memory.workspace(),
+                    memory.total());
+        }
+    }
+
+    /** macs of one image. */
+    record LayerLine(String name, String type, long[] output, long params, long macs) {
+        static LayerLine of(Layer layer, int batch) {
+            return new LayerLine(
+                    layer.name(), layer.type(), layer.output().toArray(), layer.parameters(), layer.macs() / batch);
+        }
+    }
+
+    record SiteLine(String path, int call, long[] shape, String activation) {
+        static SiteLine of(ActivationSite site) {
+            return new SiteLine(site.path(), site.call(), site.shape().toArray(), site.activation());
+        }
+    }
+
+    @Override
+    public Integer call() {
+        RunConfiguration settings = WrongUsage.unless(
+                spec,
+                () -> Settings.apply(spec.commandLine().getParseResult(), RunConfiguration.defaults())
+                        .with(Map.of("optimizer", optimizer, "batch_size", batchSize)));
+        NetworkSpec described = WrongUsage.unless(spec, () -> settings.network(classes, sizeFor(settings)));
+        Device on = WrongUsage.unless(spec, () -> Device.parse(device));
+        Summary summary = summarize(settings, described, on);
+        PrintWriter out = spec.commandLine().getOut();
+        if (json) {
+            Json.print(out, summary);
+        } else {
+            print(summary, out);
+        }
+        return Main.DONE;
+    }
+
+    private int sizeFor(RunConfiguration settings) {
+        return size != null ? size : Architecture.named(settings.model()).defaultSize();
+    }
+
+    private static Summary summarize(RunConfiguration settings, NetworkSpec described, Device device) {
+        int batch = settings.batchSize();
+        Network network =
+                Network.build(described, new Parameters(), batch, true, NormalizeImage.imageNet());
+        PlannedMemory inference;
+        PlannedMemory training;
+        // Scratch memory never shrinks: the smaller need is asked for first, each on a context of its own.
+        try (Context context = Context.open(device)) {
+            inference = PlannedMemory.inference(described, batch, context);
+        }
+        try (Context context = Context.open(device)) {
+            training = PlannedMemory.training(described, batch, settings.algorithm(), context);
+        }
+        return new Summary(
+                settings.model(),
+                settings.activation(),
+                settings.sites(),
+                settings.head(),
+                described.classes(),
+                described.size(),
+                batch,
+                settings.optimizer(),
+                network.parameterCount(),
+                network.parameters().count(Parameter.Role.ACTIVATION),
+                network.parameters().count(Parameter.Role.BUFFER),
+                network.macsPerImage(),
+                network.sites().size(),
+                new Memory(Need.of(training), Need.of(inference)),
+                network.stages().stream().map(layer -> LayerLine.of(layer, batch)).toList(),
+                network.layers().stream().map(layer -> LayerLine.of(layer, batch)).toList(),
+                network.sites().stream().map(SiteLine::of).toList());
+    }
+
+    private static void print(Summary summary, PrintWriter out) {
+        Table table = new Table(Align.LEFT, Align.LEFT, Align.LEFT, Align.RIGHT, Align.RIGHT);
+        table.row("layer", "type", "output", "params", "MACs per image").rule();
+        for (LayerLine layer : summary.layers()) {
+            table.row(
+                    layer.name(), layer.type(), shape(layer.output()), number(layer.params()), number(layer.macs()));
+        }
+        table.rule().row("total", "", "", number(summary.params()), number(summary.macs()));
+        table.print(out);
+        out.println();
+        Table totals = new Table(Align.LEFT, Align.LEFT);
+        totals.row("network", summary.model() + ", " + summary.classes() + " classes, images " + summary.size() + " x "
+                        + summary.size());
+        totals.row("activation", summary.activation() + " at " + summary.activationSites() + " sites (sites "
+                + summary.sites() + ", head " + summary.head() + ")");
+        totals.row("parameters", number(summary.params()) + ", and " + number(summary.activationParams())
+                + " of the activation; " + number(summary.buffers()) + " values in buffers");
+        totals.row("MACs per image", number(summary.macs()));
+        totals.print(out);
+        out.println();
+        Need training = summary.memory().training();
+        Need inference = summary.memory().inference();
+        Table memory = new Table(Align.LEFT, Align.RIGHT, Align.RIGHT);
+        memory.row("planned memory, batch size " + summary.batchSize(), "training", "inference").rule();
+        memory.row("parameters and buffers", bytes(training.parameters()), bytes(inference.parameters()));
+        memory.row("gradients", bytes(training.gradients()), bytes(inference.gradients()));
+        memory.row(
+                "state of " + summary.optimizer(), bytes(training.optimizerState()), bytes(inference.optimizerState()));
+        memory.row("temporaries", bytes(training.temporaries()), bytes(inference.temporaries()));
+        memory.row("inputs and results", bytes(training.inputsAndResults()), bytes(inference.inputsAndResults()));
+        memory.row("workspace", bytes(training.workspace()), bytes(inference.workspace()));
+        memory.rule().row("total", bytes(training.total()), bytes(inference.total()));
+        memory.print(out);
+    }
+
+    private static String shape(long[] sizes) {
+        return Arrays.toString(sizes);
+    }
+
+    private static String number(long value) {
+        return String.format(Locale.ROOT, "%,d", value);
+    }
+
+    private static String bytes(long value) {
+        return ByteCount.human(value);
+    }
+}

@@ -1,0 +1,129 @@
+package dev.velu.trainer.cli;
+
+import dev.velu.trainer.cli.Table.Align;
+import dev.velu.trainer.data.DatasetCatalog;
+import dev.velu.trainer.run.ProgressDisplay;
+import dev.velu.trainer.run.RunConfiguration;
+import dev.velu.trainer.run.RunException;
+import dev.velu.trainer.run.TrainingRun;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code velu train}. */
+@Command(
+        name = "train",
+        sortOptions = false,
+        abbreviateSynopsis = true,
+        description = "Trains a network and keeps the best and the last checkpoint, the configuration and the metrics of"
+                + " every epoch in a folder. Ctrl-C finishes the step and saves.",
+        optionListHeading = "%nOptions%n",
+        footerHeading = "%nExamples%n",
+        footer = {
+            "  velu train                        a small run on drawn shapes, about two minutes on two cores",
+            "  velu train --data folder:photos --size 64 --epochs 20 --crop-padding 8 --flip",
+            "  velu train --data mnist --data-dir data --epochs 2 --limit-train 12000 --output runs/digits",
+            "  velu train --data zip:cifar10.zip --sites head --head paper --activation gelu --optimizer nadam",
+            "  velu train --resume --output runs/digits"
+        })
+final class TrainCommand implements Callable<Integer> {
+    @Option(
+            names = "--output",
+            paramLabel = "DIR",
+            description = "Folder for the results (default: runs/MODEL-ACTIVATION-DATA, with a number if that is taken).")
+    Path output;
+
+    @Option(
+            names = "--resume",
+            description = "Go on with the run in --output, with its own settings; it starts anew if there is none.")
+    boolean resume;
+
+    @ArgGroup(validate = false, heading = "%nNetwork%n")
+    NetworkOptions network = new NetworkOptions();
+
+    @ArgGroup(validate = false, heading = "%nConstants of VeLU%n")
+    VeluOptions velu = new VeluOptions();
+
+    @ArgGroup(validate = false, heading = "%nData%n")
+    DataOptions data = new DataOptions();
+
+    @ArgGroup(validate = false, heading = "%nOptimization%n")
+    OptimizationOptions optimization = new OptimizationOptions();
+
+    @ArgGroup(validate = false, heading = "%nMachine%n")
+    MachineOptions machine = new MachineOptions();
+
+    @Spec
+    CommandSpec spec;
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        if (resume && output == null) {
+            throw new ParameterException(spec.commandLine(), "--resume needs --output DIR, the folder of the run");
+        }
+        RunConfiguration base = resume ? savedOrDefault(output) : RunConfiguration.defaults();
+        RunConfiguration configuration = WrongUsage.unless(spec, () -> {
+            RunConfiguration given = Settings.apply(spec.commandLine().getParseResult(), base);
+            // Found out now, a network that cannot be is wrong usage and costs no reading of data.
+            DatasetCatalog.Entry dataset = Settings.dataset(given.data());
+            given.network(1, given.size() != null ? given.size() : dataset.imageSize());
+            return given;
+        });
+        Path folder = output != null ? output : freeFolder(configuration);
+        try (ProgressDisplay progress = Terminal.progress();
+                TrainingRun run = new TrainingRun(configuration, folder, resume, progress)) {
+            TrainingRun.Outcome outcome = run.run();
+            if (outcome == TrainingRun.Outcome.COMPLETED) {
+                report(run, folder);
+            }
+        }
+        return Main.DONE;
+    }
+
+    /** The settings that a run in this folder was started with. */
+    private static RunConfiguration savedOrDefault(Path folder) throws IOException {
+        Path file = folder.resolve("config.json");
+        if (!Files.exists(file)) {
+            return RunConfiguration.defaults();
+        }
+        try {
+            return RunConfiguration.fromJson(Files.readString(file), file.toString());
+        } catch (IllegalArgumentException e) {
+            throw new RunException(e.getMessage() + "; mend it, or start in another --output", e);
+        }
+    }
+
+    /** A folder that no other run has used. */
+    private static Path freeFolder(RunConfiguration configuration) {
+        String kind = configuration.data().replaceFirst(":.*", "");
+        String name = configuration.model() + "-" + configuration.activation() + "-" + kind;
+        Path folder = Path.of("runs", name);
+        for (int i = 2; Files.exists(folder); i++) {
+            folder = Path.of("runs", name + "-" + i);
+        }
+        return folder;
+    }
+
+    private void report(TrainingRun run, Path folder) {
+        PrintWriter out = spec.commandLine().getOut();
+        out.println(String.format(
+                Locale.ROOT, "best eval top-1 %.2f %% in epoch %d", 100 * run.bestTop1(), run.bestEpoch()));
+        out.println("results in " + folder);
+        new Table(Align.LEFT, Align.LEFT)
+                .row("  " + TrainingRun.BEST, "the network of the best epoch")
+                .row("  " + TrainingRun.LAST, "where --resume goes on")
+                .row("  metrics.jsonl", "one line per epoch")
+                .row("  config.json", "the settings")
+                .print(out);
+        out.println("classify images with: velu predict --checkpoint " + folder.resolve(TrainingRun.BEST) + " IMAGE...");
+    }
+}

@@ -1,0 +1,136 @@
+package dev.velu.trainer.run;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.velu.device.Context;
+import dev.velu.nn.ParameterFiles;
+import dev.velu.nn.Parameters;
+import dev.velu.optim.Optimizer;
+import dev.velu.safetensors.SafeTensorsException;
+import dev.velu.safetensors.SafeTensorsFile;
+import dev.velu.safetensors.SafeTensorsWriter;
+import dev.velu.tensor.DType;
+import dev.velu.tensor.Shape;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * A safetensors file of this trainer: the network's tensors under torchvision's names, and in its metadata what is needed to use
+ * them: configuration, class names, image size, normalization. A checkpoint to resume from also has the optimizer's tensors,
+ * named {@code optimizer.*}, and the run's progress.
+ *
+ * @param size height and width of the images in pixels
+ * @param mean normalization of the pixels, per channel, in units of [0, 1]
+ * @param progress null in a checkpoint that is not to resume from
+ */
+record Checkpoint(
+        RunConfiguration configuration,
+        List<String> classNames,
+        int size,
+        List<Float> mean,
+        List<Float> std,
+        RunProgress progress) {
+    private static final String FORMAT = "velu-checkpoint-1";
+    private static final String STATE = "optimizer.state";
+    private static final String COUNTERS = "optimizer.counters";
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    /**
+     * Writes the file, whole or not at all.
+     *
+     * @param optimizer null to write the network only
+     */
+    void write(Path path, Parameters parameters, Optimizer optimizer, Context context) throws SafeTensorsException {
+        Map<String, String> metadata = new TreeMap<>();
+        metadata.put("format", FORMAT);
+        metadata.put("config", configuration.identity().toJson());
+        metadata.put("classes", json(classNames));
+        metadata.put("size", String.valueOf(size));
+        metadata.put("mean", json(mean));
+        metadata.put("std", json(std));
+        if (progress != null) {
+            metadata.put("progress", progress.toJson());
+        }
+        List<SafeTensorsWriter.Entry> entries = new ArrayList<>(ParameterFiles.entries(parameters, context));
+        if (optimizer != null) {
+            entries.add(entry(COUNTERS, DType.F64, optimizer.counters(), context));
+            for (int i = 0; i < optimizer.states().size(); i++) {
+                entries.add(entry(STATE + i, DType.F32, optimizer.states().get(i), context));
+            }
+        }
+        SafeTensorsWriter.write(path, metadata, entries);
+    }
+
+    private static SafeTensorsWriter.Entry entry(String name, DType dtype, MemorySegment device, Context context) {
+        MemorySegment host = MemorySegment.ofArray(new byte[Math.toIntExact(device.byteSize())]);
+        context.download(device, host);
+        return SafeTensorsWriter.Entry.of(name, dtype, Shape.of(device.byteSize() / dtype.bytes()), host);
+    }
+
+    /**
+     * Reads what the file says of itself.
+     *
+     * @throws RunException if it is not a checkpoint of this trainer
+     */
+    static Checkpoint describe(SafeTensorsFile file) {
+        Map<String, String> metadata = file.metadata();
+        if (!FORMAT.equals(metadata.get("format"))) {
+            throw new RunException(file.path() + " is not a checkpoint of this trainer: its metadata lacks 'format': '"
+                    + FORMAT + "'; give a checkpoint-*.safetensors that `velu train` wrote");
+        }
+        try {
+            return new Checkpoint(
+                    RunConfiguration.fromJson(field(file, "config"), file.path() + ", config"),
+                    JSON.readValue(field(file, "classes"), new TypeReference<List<String>>() {}),
+                    Integer.parseInt(field(file, "size")),
+                    JSON.readValue(field(file, "mean"), new TypeReference<List<Float>>() {}),
+                    JSON.readValue(field(file, "std"), new TypeReference<List<Float>>() {}),
+                    metadata.containsKey("progress") ? RunProgress.fromJson(metadata.get("progress")) : null);
+        } catch (JsonProcessingException | IllegalArgumentException e) {
+            throw new RunException(
+                    file.path() + " has damaged metadata: "
+                            + e.getMessage().lines().findFirst().orElse(""),
+                    e);
+        }
+    }
+
+    private static String field(SafeTensorsFile file, String name) {
+        String value = file.metadata().get(name);
+        if (value == null) {
+            throw new IllegalArgumentException("'" + name + "' is missing");
+        }
+        return value;
+    }
+
+    /** Fills the optimizer from a checkpoint to resume from. */
+    static void loadOptimizer(SafeTensorsFile file, Optimizer optimizer, Context context)
+            throws SafeTensorsException {
+        load(file, COUNTERS, DType.F64, optimizer.counters(), context);
+        for (int i = 0; i < optimizer.states().size(); i++) {
+            load(file, STATE + i, DType.F32, optimizer.states().get(i), context);
+        }
+    }
+
+    private static void load(SafeTensorsFile file, String name, DType dtype, MemorySegment device, Context context)
+            throws SafeTensorsException {
+        long elements = device.byteSize() / dtype.bytes();
+        Shape shape = file.info(name).shape();
+        if (!shape.equals(Shape.of(elements))) {
+            throw new SafeTensorsException(file.path(), name + " is " + shape + ", expected [" + elements + "]");
+        }
+        context.upload(file.segment(name), device);
+    }
+
+    private static String json(Object value) {
+        try {
+            return JSON.writeValueAsString(value);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("lists are always JSON", e);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+package dev.velu.trainer.run;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+
+/**
+ * How far a run has come: what a checkpoint keeps beside the tensors so that a resumed run goes on as if it had never stopped.
+ *
+ * @param epochs finished epochs
+ * @param stepsInEpoch steps of the epoch that was interrupted; 0 between epochs
+ * @param steps optimizer steps since the start
+ * @param lossSum sum of the loss over the images of the interrupted epoch
+ * @param correct of them classified correctly
+ * @param images of them seen
+ * @param w2Sum sum over the steps of the interrupted epoch of {@code W2^2} summed over the sites
+ * @param skippedImages corrupt images left out
+ * @param bestTop1 best evaluation so far, -1 before the first
+ * @param bestEpoch its epoch, 0 before the first
+ */
+record RunProgress(
+        int epochs,
+        int stepsInEpoch,
+        long steps,
+        double lossSum,
+        long correct,
+        long images,
+        double w2Sum,
+        long skippedImages,
+        double bestTop1,
+        int bestEpoch) {
+    private static final ObjectMapper JSON = JsonMapper.builder()
+            .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+            .build();
+
+    static RunProgress start() {
+        return new RunProgress(0, 0, 0, 0, 0, 0, 0, 0, -1, 0);
+    }
+
+    String toJson() {
+        try {
+            return JSON.writeValueAsString(this);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("progress is always JSON", e);
+        }
+    }
+
+    /** @throws IllegalArgumentException if the text is not what {@link #toJson} writes */
+    static RunProgress fromJson(String json) {
+        try {
+            return JSON.readValue(json, RunProgress.class);
+        } catch (JsonProcessingException e) {
+            throw new IllegalArgumentException("progress is unreadable: " + e.getOriginalMessage(), e);
+        }
+    }
+}

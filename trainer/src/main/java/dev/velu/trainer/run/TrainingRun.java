@@ -1,0 +1,387 @@
+package dev.velu.trainer.run;
+
+import com.sun.management.ThreadMXBean;
+import dev.velu.device.Context;
+import dev.velu.device.Device;
+import dev.velu.device.Isa;
+import dev.velu.models.InferenceStep;
+import dev.velu.models.Network;
+import dev.velu.models.NetworkSpec;
+import dev.velu.models.TrainingStep;
+import dev.velu.nn.ParameterFiles;
+import dev.velu.nn.Parameters;
+import dev.velu.op.NormalizeImage;
+import dev.velu.optim.Optimizer;
+import dev.velu.optim.Schedule;
+import dev.velu.safetensors.SafeTensorsException;
+import dev.velu.safetensors.SafeTensorsFile;
+import dev.velu.trainer.data.Augmentation;
+import dev.velu.trainer.data.Batch;
+import dev.velu.trainer.data.BatchPipeline;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * A training run: data, network, optimizer, and the loop over epochs, with its files in one folder.
+ *
+ * <p>{@code config.json} is the configuration, {@code metrics.jsonl} has a line per epoch, {@code checkpoint-last.safetensors} is
+ * where a run resumes, {@code checkpoint-best.safetensors} the network of the best evaluation. The same configuration gives the
+ * same files (times aside), and a run that was killed and resumed ends like one that was not.
+ */
+public final class TrainingRun implements AutoCloseable {
+    /** File to resume from. */
+    public static final String LAST = "checkpoint-last.safetensors";
+    /** Network of the best evaluation. */
+    public static final String BEST = "checkpoint-best.safetensors";
+
+    private static final String CONFIG = "config.json";
+    private static final String METRICS = "metrics.jsonl";
+
+    /** How a run ended. */
+    public enum Outcome {
+        COMPLETED,
+        /** Asked to stop; a checkpoint was written after the step. */
+        INTERRUPTED
+    }
+
+    private final RunConfiguration configuration;
+    private final Path output;
+    private final ProgressDisplay progress;
+    private final RunData data;
+    private final int size;
+    private final Context context;
+    private final Parameters parameters = new Parameters();
+    private final NormalizeImage normalization;
+    private final Optimizer optimizer;
+    private final TrainingStep step;
+    private final InferenceStep inference;
+    private final BatchPipeline trainPipeline;
+    private final BatchPipeline evalPipeline;
+    private final MetricsFile metrics;
+    private final Schedule schedule;
+    private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    private RunProgress state = RunProgress.start();
+    private EpochMetrics latest;
+
+    /**
+     * Opens the data, makes the network, and loads the checkpoint if resuming. Nothing is written yet.
+     *
+     * @param resume continue from the checkpoint in the folder, if there is one
+     * @throws RunException if the folder's run was configured otherwise
+     */
+    @SuppressWarnings("this-escape")
+    public TrainingRun(RunConfiguration configuration, Path output, boolean resume, ProgressDisplay progress)
+            throws IOException {
+        this.configuration = configuration;
+        this.output = output;
+        this.progress = progress;
+        this.metrics = new MetricsFile(output.resolve(METRICS));
+        this.schedule = configuration.learningRateSchedule();
+        Device device = Device.parse(configuration.device());
+        boolean opened = false;
+        this.context = Context.open(device, configuration.threads(), Isa.AUTO);
+        RunData openData = null;
+        try {
+            openData = RunData.open(configuration);
+            data = openData;
+            size = data.size();
+            normalization = data.normalization();
+            int batch = configuration.batchSize();
+            trainPipeline = data.own(BatchPipeline.builder(data.train())
+                    .batchSize(batch)
+                    .imageSize(size)
+                    .augmentation(new Augmentation(
+                            configuration.cropPadding(),
+                            configuration.flip() && data.train().horizontalFlip()))
+                    .shuffle(true)
+                    .seed(configuration.seed())
+                    .dropLast(true)
+                    .decodeThreads(RunData.decodeThreads(configuration))
+                    .corruptImages(RunData.corruptImages(configuration))
+                    .build());
+            evalPipeline = data.own(data.evaluationPipeline(configuration, batch));
+            NetworkSpec spec = configuration.network(data.train().classNames().size(), size);
+            Network training = Network.build(spec, parameters, batch, true, normalization);
+            Network evaluation = Network.build(spec, parameters, batch, false, normalization);
+            parameters.allocate(context, true);
+            parameters.initialize(configuration.seed());
+            optimizer = new Optimizer(parameters, configuration.algorithm(), configuration.clip(), context);
+            step = new TrainingStep(training, context, optimizer, configuration.labelSmoothing());
+            inference = new InferenceStep(evaluation, context);
+            if (resume) {
+                resumeFrom(output.resolve(LAST));
+            }
+            opened = true;
+        } finally {
+            if (!opened) {
+                closeAfterFailure(openData);
+            }
+        }
+    }
+
+    private void closeAfterFailure(RunData openData) {
+        if (openData != null) {
+            openData.close();
+        }
+        context.close();
+    }
+
+    private void resumeFrom(Path checkpoint) throws SafeTensorsException {
+        if (!Files.exists(checkpoint)) {
+            progress.line("no " + LAST + " in " + output + " yet: starting from the beginning");
+            return;
+        }
+        try (SafeTensorsFile file = SafeTensorsFile.open(checkpoint)) {
+            Checkpoint found = Checkpoint.describe(file);
+            var differences = configuration.differences(found.configuration());
+            if (!differences.isEmpty()) {
+                throw new RunException("cannot resume " + checkpoint + " with other settings: "
+                        + String.join("; ", differences) + "; drop these flags or start in another --output");
+            }
+            if (!found.classNames().equals(data.train().classNames())) {
+                throw new RunException("cannot resume " + checkpoint + ": it was trained on the classes "
+                        + found.classNames() + ", the data has " + data.train().classNames());
+            }
+            if (found.progress() == null) {
+                throw new RunException(checkpoint + " holds no optimizer state to resume from");
+            }
+            ParameterFiles.load(file, parameters, context);
+            Checkpoint.loadOptimizer(file, optimizer, context);
+            state = found.progress();
+        }
+    }
+
+    /**
+     * Trains to the end or until the process is asked to stop.
+     *
+     * @throws RunException if the loss is no longer finite; names the step and the last good checkpoint
+     * @throws IOException if an image is corrupt or a file cannot be written; the message names it
+     */
+    public Outcome run() throws IOException, InterruptedException {
+        prepareFolder();
+        if (state.epochs() >= configuration.epochs()) {
+            progress.line("the run in " + output + " has already finished its " + state.epochs() + " epochs");
+            return Outcome.COMPLETED;
+        }
+        progress.line(String.format(
+                Locale.ROOT,
+                "training %s with %s on %s: %d images, %d classes, %d x %d, %s, %d threads, planned memory %d MiB",
+                configuration.model(),
+                configuration.activation(),
+                configuration.data(),
+                data.train().size(),
+                data.train().classNames().size(),
+                size,
+                size,
+                context.device(),
+                context.threads(),
+                context.allocatedBytes() >> 20));
+        if (state.steps() > 0) {
+            progress.line("resuming after epoch " + state.epochs() + ", step " + state.stepsInEpoch());
+        }
+        try (Interruption interruption = new Interruption()) {
+            for (int epoch = state.epochs(); epoch < configuration.epochs(); epoch++) {
+                if (!trainEpoch(epoch, interruption)) {
+                    save(LAST, true);
+                    progress.line("stopped after step " + state.steps() + "; saved " + output.resolve(LAST)
+                            + "; continue with: velu train --resume --output " + output);
+                    return Outcome.INTERRUPTED;
+                }
+            }
+        }
+        return Outcome.COMPLETED;
+    }
+
+    /** Creates the folder and makes sure that it can be written to, before anything is computed. */
+    private void prepareFolder() throws IOException {
+        try {
+            Files.createDirectories(output);
+            Files.writeString(output.resolve(CONFIG), configuration.toJson() + "\n");
+            metrics.keep(state.epochs());
+        } catch (FileSystemException e) {
+            String reason = e.getReason() != null ? e.getReason() : e.getClass().getSimpleName();
+            throw new RunException(
+                    "cannot write to the output folder " + output + ": " + reason
+                            + "; choose another with --output or free some space",
+                    e);
+        }
+    }
+
+    /** Trains and evaluates one epoch, from the step where the state says. False if the process was asked to stop. */
+    private boolean trainEpoch(int epoch, Interruption interruption) throws IOException, InterruptedException {
+        long start = System.nanoTime();
+        int stepsPerEpoch = trainPipeline.batchesPerEpoch();
+        long totalSteps = (long) configuration.epochs() * stepsPerEpoch;
+        trainPipeline.startEpoch(epoch, state.stepsInEpoch());
+        progress.begin(
+                "epoch " + (epoch + 1) + "/" + configuration.epochs(),
+                state.stepsInEpoch(),
+                stepsPerEpoch,
+                configuration.batchSize());
+        double lossSum = state.lossSum();
+        long correct = state.correct();
+        long images = state.images();
+        double w2Sum = state.w2Sum();
+        int steps = state.stepsInEpoch();
+        float rate = 0;
+        long allocated = 0;
+        long thread = Thread.currentThread().threadId();
+        for (Batch batch = trainPipeline.next(); batch != null; batch = trainPipeline.next()) {
+            long globalStep = (long) epoch * stepsPerEpoch + steps;
+            rate = (float)
+                    schedule.learningRate(configuration.baseLearningRate(), globalStep, stepsPerEpoch, totalSteps);
+            long before = threads.getThreadAllocatedBytes(thread);
+            step.run(batch.images(), batch.labels(), rate);
+            allocated += threads.getThreadAllocatedBytes(thread) - before;
+            int count = batch.count();
+            batch.release();
+            requireFinite(step.loss(), step.w2(), epoch, globalStep);
+            steps++;
+            lossSum += (double) step.loss() * count;
+            correct += step.top1();
+            images += count;
+            w2Sum += step.w2();
+            progress.step(steps, steps - state.stepsInEpoch(), lossSum / images, (double) correct / images);
+            if (interruption.requested() && steps < stepsPerEpoch) {
+                state = new RunProgress(
+                        epoch,
+                        steps,
+                        globalStep + 1,
+                        lossSum,
+                        correct,
+                        images,
+                        w2Sum,
+                        Math.max(state.skippedImages(), trainPipeline.skippedImages()),
+                        state.bestTop1(),
+                        state.bestEpoch());
+                return false;
+            }
+        }
+        double trainSeconds = (System.nanoTime() - start) * 1e-9;
+        int stepsHere = steps - state.stepsInEpoch();
+        double waitSeconds = trainPipeline.waitNanos() * 1e-9;
+        Evaluation evaluation =
+                Evaluation.of(inference, evalPipeline, progress, configuration.batchSize());
+        latest = new EpochMetrics(
+                epoch + 1,
+                (long) (epoch + 1) * stepsPerEpoch,
+                rate,
+                lossSum / images,
+                (double) correct / images,
+                step.veluSites() == 0 ? 0 : w2Sum / steps / step.veluSites(),
+                configuration.lambdaOt() * w2Sum / steps,
+                evaluation.loss(),
+                evaluation.top1(),
+                evaluation.top5(),
+                Math.max(state.skippedImages(), trainPipeline.skippedImages() + evaluation.skippedImages()),
+                stepsHere * (double) configuration.batchSize() / trainSeconds,
+                (System.nanoTime() - start) * 1e-9,
+                waitSeconds);
+        finishEpoch(evaluation);
+        report(stepsHere == 0 ? 0 : allocated / stepsHere);
+        return !interruption.requested() || epoch + 1 == configuration.epochs();
+    }
+
+    private void requireFinite(float loss, double w2, int epoch, long globalStep) {
+        if (Float.isFinite(loss) && Double.isFinite(w2)) {
+            return;
+        }
+        Path last = output.resolve(LAST);
+        String good = Files.exists(last)
+                ? "the last good checkpoint is " + last + " (epoch " + state.epochs() + ")"
+                : "no checkpoint was written yet";
+        throw new RunException("the loss became " + (Float.isFinite(loss) ? "W2 " + w2 : String.valueOf(loss))
+                + " at step " + (globalStep + 1) + " (epoch " + (epoch + 1) + "); " + good
+                + "; try a lower --lr, --warmup-steps or --clip-norm");
+    }
+
+    /** The metrics come first: a run killed between the two writes that line again when it is resumed. */
+    private void finishEpoch(Evaluation evaluation) throws IOException {
+        boolean best = evaluation.top1() > state.bestTop1();
+        state = new RunProgress(
+                latest.epoch(),
+                0,
+                latest.steps(),
+                0,
+                0,
+                0,
+                0,
+                latest.skippedImages(),
+                best ? evaluation.top1() : state.bestTop1(),
+                best ? latest.epoch() : state.bestEpoch());
+        try {
+            metrics.append(latest);
+        } catch (IOException e) {
+            throw new RunException("cannot write " + output.resolve(METRICS) + ": " + e.getMessage(), e);
+        }
+        if (best) {
+            save(BEST, false);
+        }
+        save(LAST, true);
+    }
+
+    private void save(String file, boolean toResume) throws SafeTensorsException {
+        new Checkpoint(
+                        configuration,
+                        data.train().classNames(),
+                        size,
+                        normalization.mean(),
+                        normalization.std(),
+                        toResume ? state : null)
+                .write(output.resolve(file), parameters, toResume ? optimizer : null, context);
+    }
+
+    private void report(long allocatedPerStep) {
+        progress.line(String.format(
+                Locale.ROOT,
+                "epoch %d/%d: train loss %.4f, top-1 %.2f %%, W2 %.4f | eval loss %.4f, top-1 %.2f %%, top-5 %.2f %%"
+                        + " | %.0f images/s, %.1f s, waited %.2f s for images, %d bytes allocated per step%s",
+                latest.epoch(),
+                configuration.epochs(),
+                latest.trainLoss(),
+                100 * latest.trainTop1(),
+                latest.w2(),
+                latest.evalLoss(),
+                100 * latest.evalTop1(),
+                100 * latest.evalTop5(),
+                latest.imagesPerSecond(),
+                latest.seconds(),
+                latest.decodeWaitSeconds(),
+                allocatedPerStep,
+                latest.skippedImages() > 0 ? ", skipped " + latest.skippedImages() + " corrupt images" : ""));
+    }
+
+    /** Fraction of the evaluation images classified correctly by the best checkpoint; -1 before the first evaluation. */
+    public double bestTop1() {
+        return state.bestTop1();
+    }
+
+    /** Epoch of the best evaluation, from 1; 0 before the first. */
+    public int bestEpoch() {
+        return state.bestEpoch();
+    }
+
+    /** Metrics of the last epoch of this process, or null. */
+    public EpochMetrics latest() {
+        return latest;
+    }
+
+    /** Descriptions of the first corrupt images that were skipped. */
+    public List<String> skippedImages() {
+        return trainPipeline.skippedDescriptions();
+    }
+
+    @Override
+    public void close() {
+        step.close();
+        inference.close();
+        data.close();
+        context.close();
+        progress.close();
+    }
+}
