@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "check.h"
+#include "reference_sum.h"
 
 using check::Context;
 using check::Guarded;
@@ -41,11 +42,12 @@ void for_each_product(const Shape& s, const Visit& visit) {
     }
 }
 
-/// As in conv2d_test: float32 sums of `products` terms in [-1, 1].
-void near(const Guarded<float>& actual, const std::vector<double>& expected, int64_t products) {
-    const double n = static_cast<double>(products);
+using Sums = std::vector<ReferenceSum>;
+
+void near(const Guarded<float>& actual, const Sums& expected) {
     for (int64_t i = 0; i < actual.size; ++i) {
-        CHECK_NEAR(static_cast<double>(actual[i]), expected[static_cast<size_t>(i)], (n + 1) * 6e-8);
+        const ReferenceSum& sum = expected[static_cast<size_t>(i)];
+        CHECK_NEAR(static_cast<double>(actual[i]), sum.value, sum.tolerance());
     }
 }
 
@@ -61,30 +63,32 @@ void for_each_shape_and_thread_count(const Body& body) {
 
 void forward(velu_context* context, const Shape& shape, bool has_bias) {
     Case c(shape);
-    std::vector<double> expected(static_cast<size_t>(c.y.size));
-    for (int64_t i = 0; i < c.y.size; ++i) expected[static_cast<size_t>(i)] = has_bias ? c.bias[i % shape.out] : 0;
+    Sums expected(static_cast<size_t>(c.y.size));
+    for (int64_t i = 0; has_bias && i < c.y.size; ++i) {
+        expected[static_cast<size_t>(i)].add(static_cast<double>(c.bias[i % shape.out]));
+    }
     for_each_product(shape, [&](int64_t x, int64_t w, int64_t y) {
-        expected[static_cast<size_t>(y)] += static_cast<double>(c.x[x]) * static_cast<double>(c.weight[w]);
+        expected[static_cast<size_t>(y)].add(static_cast<double>(c.x[x]) * static_cast<double>(c.weight[w]));
     });
     Guarded<float> y(c.y.size), again(c.y.size);
     const float* bias = has_bias ? c.bias.data : nullptr;
     CHECK_SUCCESS(context, velu_linear_forward(context, &c.desc, c.x, c.weight, bias, y));
     CHECK_SUCCESS(context, velu_linear_forward(context, &c.desc, c.x, c.weight, bias, again));
     CHECK(same(y, again));
-    near(y, expected, shape.in);
+    near(y, expected);
 }
 
 void backward(velu_context* context, const Shape& shape) {
     Case c(shape);
-    std::vector<double> dx_expected(static_cast<size_t>(c.x.size));
-    std::vector<double> dweight_expected(static_cast<size_t>(c.weight.size));
-    std::vector<double> dbias_expected(static_cast<size_t>(shape.out));
+    Sums dx_expected(static_cast<size_t>(c.x.size));
+    Sums dweight_expected(static_cast<size_t>(c.weight.size));
+    Sums dbias_expected(static_cast<size_t>(shape.out));
     for_each_product(shape, [&](int64_t x, int64_t w, int64_t y) {
-        dx_expected[static_cast<size_t>(x)] += static_cast<double>(c.y[y]) * static_cast<double>(c.weight[w]);
-        dweight_expected[static_cast<size_t>(w)] += static_cast<double>(c.y[y]) * static_cast<double>(c.x[x]);
+        dx_expected[static_cast<size_t>(x)].add(static_cast<double>(c.y[y]) * static_cast<double>(c.weight[w]));
+        dweight_expected[static_cast<size_t>(w)].add(static_cast<double>(c.y[y]) * static_cast<double>(c.x[x]));
     });
     for (int64_t i = 0; i < c.y.size; ++i) {
-        dbias_expected[static_cast<size_t>(i % shape.out)] += static_cast<double>(c.y[i]);
+        dbias_expected[static_cast<size_t>(i % shape.out)].add(static_cast<double>(c.y[i]));
     }
     Guarded<float> dx(c.x.size), dweight(c.weight.size), again(c.weight.size), dbias(shape.out), dbias_again(shape.out);
     CHECK_SUCCESS(context, velu_linear_backward_data(context, &c.desc, c.y, c.weight, dx));
@@ -92,9 +96,9 @@ void backward(velu_context* context, const Shape& shape) {
     CHECK_SUCCESS(context, velu_linear_backward_weights(context, &c.desc, c.x, c.y, again, dbias_again));
     CHECK(same(dweight, again));
     CHECK(same(dbias, dbias_again));
-    near(dx, dx_expected, shape.out);
-    near(dweight, dweight_expected, shape.rows);
-    near(dbias, dbias_expected, shape.rows);
+    near(dx, dx_expected);
+    near(dweight, dweight_expected);
+    near(dbias, dbias_expected);
     CHECK_SUCCESS(context, velu_linear_backward_weights(context, &c.desc, c.x, c.y, again, nullptr));
     CHECK(same(dweight, again));
 }

@@ -543,7 +543,7 @@ typedef struct velu_top_k_desc {
 
 /**
  * *count = rows whose label is among the k largest logits; of equal logits the lower class ranks first, a NaN ranks above
- * everything and a row whose own logit is NaN is never correct. Rows with label -1 do not count.
+ * everything and a row whose own logit is NaN is never correct, whatever k. Rows with label -1 do not count.
  */
 VELU_API velu_status velu_top_k_count(velu_context* context, const velu_top_k_desc* desc, const void* logits,
                                       const int32_t* labels, int64_t* count);
@@ -573,8 +573,8 @@ typedef struct velu_optimizer_desc {
     float eps;         /* Adam...: > 0 */
     float weight_decay;   /* >= 0 */
     float momentum_decay; /* NAdam: >= 0, torch's default 0.004 */
-    float clip_value;  /* > 0: each gradient is clamped to [-clip_value, clip_value] first; 0: off */
-    float max_norm;    /* > 0: gradients are scaled by min(1, max_norm / (norm + 1e-6)) first; 0: off */
+    float clip_value;  /* > 0: each gradient is then clamped to [-clip_value, clip_value]; 0: off */
+    float max_norm;    /* > 0: gradients are scaled by min(1, max_norm / (norm + 1e-6)) before anything else; 0: off */
 } velu_optimizer_desc;
 
 /**

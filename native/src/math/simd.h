@@ -16,17 +16,18 @@
 // Everything has internal linkage or is inlined always: files compiled for different processors share no symbol.
 #pragma once
 
-#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__FMA__)
+#if defined(__CUDACC__)
+#define VELU_SIMD_SCALAR
+#include "math/simd_scalar.h"
+#elif defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__FMA__)
 #include "math/simd_avx512.h"
 #elif defined(__AVX2__) && defined(__FMA__)
 #include "math/simd_avx2.h"
 #elif defined(__SSE2__)
 #include "math/simd_sse2.h"
 #else
+#define VELU_SIMD_SCALAR
 #include "math/simd_scalar.h"
-namespace velu::simd {
-using Vector = F32x1;
-}
 #endif
 
 #include <cstdint>

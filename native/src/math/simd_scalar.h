@@ -38,8 +38,21 @@ VELU_SHARED_INLINE void store(F64x1 a, double* to) {
     *to = a.v;
 }
 
+struct M32x1 {
+    bool v;
+};
+VELU_SHARED_INLINE M32x1 operator&(M32x1 a, M32x1 b) {
+    return {a.v && b.v};
+}
+VELU_SHARED_INLINE M32x1 operator|(M32x1 a, M32x1 b) {
+    return {a.v || b.v};
+}
+VELU_SHARED_INLINE bool all(M32x1 mask) {
+    return mask.v;
+}
+
 struct F32x1 {
-    using Mask = bool;
+    using Mask = M32x1;
     using Wide = F64x1;
     static constexpr int kLanes = 1;
 
@@ -103,26 +116,23 @@ VELU_SHARED_INLINE F32x1 mul_add(F32x1 a, F32x1 b, F32x1 c) {
 #endif
 }
 
-VELU_SHARED_INLINE bool operator<(F32x1 a, F32x1 b) {
-    return a.v < b.v;
+VELU_SHARED_INLINE M32x1 operator<(F32x1 a, F32x1 b) {
+    return {a.v < b.v};
 }
-VELU_SHARED_INLINE bool operator<=(F32x1 a, F32x1 b) {
-    return a.v <= b.v;
+VELU_SHARED_INLINE M32x1 operator<=(F32x1 a, F32x1 b) {
+    return {a.v <= b.v};
 }
-VELU_SHARED_INLINE bool operator>(F32x1 a, F32x1 b) {
-    return a.v > b.v;
+VELU_SHARED_INLINE M32x1 operator>(F32x1 a, F32x1 b) {
+    return {a.v > b.v};
 }
-VELU_SHARED_INLINE bool operator>=(F32x1 a, F32x1 b) {
-    return a.v >= b.v;
+VELU_SHARED_INLINE M32x1 operator>=(F32x1 a, F32x1 b) {
+    return {a.v >= b.v};
 }
-VELU_SHARED_INLINE bool is_nan(F32x1 a) {
-    return a.v != a.v;
+VELU_SHARED_INLINE M32x1 is_nan(F32x1 a) {
+    return {a.v != a.v};
 }
-VELU_SHARED_INLINE bool all(bool mask) {
-    return mask;
-}
-VELU_SHARED_INLINE F32x1 select(bool mask, F32x1 a, F32x1 b) {
-    return mask ? a : b;
+VELU_SHARED_INLINE F32x1 select(M32x1 mask, F32x1 a, F32x1 b) {
+    return mask.v ? a : b;
 }
 
 VELU_SHARED_INLINE F32x1 min(F32x1 a, F32x1 b) {
@@ -165,5 +175,10 @@ VELU_SHARED_INLINE F32x1 first_lanes(F32x1 a, int count, F32x1 fill) {
 VELU_SHARED_INLINE F64x1 widen(F32x1 a) {
     return F64x1(static_cast<double>(a.v));
 }
+
+// The vector of files that include simd.h where no wider type fits; others may use F32x1 beside a wider one.
+#ifdef VELU_SIMD_SCALAR
+using Vector = F32x1;
+#endif
 
 }  // namespace velu::simd

@@ -53,7 +53,7 @@ public:
     template <class Lanes>
     VELU_SWEEP void add(V a, Lanes lanes) {
         const V shift(shift_);
-        const Wide deviation = widen(a) - widen(shift);
+        const Wide deviation = widen(lanes.keep(a, shift)) - widen(shift);
         deviations_ = deviations_ + deviation;
         squares_ = mul_add(deviation, deviation, squares_);
     }

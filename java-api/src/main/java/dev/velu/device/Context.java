@@ -173,8 +173,8 @@ public final class Context implements AutoCloseable {
 
     private void copy(MemorySegment source, MemorySegment destination, int direction) {
         if (source.byteSize() != destination.byteSize()) {
-            throw new IllegalArgumentException("cannot copy " + source.byteSize() + " bytes to " + destination.byteSize()
-                    + " bytes; the sizes must be equal");
+            throw new IllegalArgumentException("cannot copy " + source.byteSize() + " bytes to "
+                    + destination.byteSize() + " bytes; the sizes must be equal");
         }
         if (device.kind() == Device.Kind.CPU) {
             handle();
@@ -182,7 +182,9 @@ public final class Context implements AutoCloseable {
             return;
         }
         try (Arena staging = Arena.ofConfined()) {
-            MemorySegment from = source.isNative() ? source : staging.allocate(source.byteSize()).copyFrom(source);
+            MemorySegment from = source.isNative()
+                    ? source
+                    : staging.allocate(source.byteSize()).copyFrom(source);
             MemorySegment to = destination.isNative() ? destination : staging.allocate(destination.byteSize());
             check(VeluNative.velu_memory_copy(handle(), direction, from, to, source.byteSize()), "velu_memory_copy");
             if (!destination.isNative()) {

@@ -75,14 +75,15 @@ public record Conv2d(
     /** The shape of y. */
     Shape outputShape(String operation, Shape x, Shape weight) {
         if (weight.size(3) * groups != x.size(3) || weight.size(0) % groups != 0) {
-            throw new IllegalArgumentException(operation + ": weight " + weight + " with " + groups
-                    + " groups does not fit x " + x + "; expected [O, kh, kw, " + x.size(3) + " / groups], groups dividing O");
+            throw new IllegalArgumentException(
+                    operation + ": weight " + weight + " with " + groups + " groups does not fit x " + x
+                            + "; expected [O, kh, kw, " + x.size(3) + " / groups], groups dividing O");
         }
         long height = outputSize(x.size(1), weight.size(1), strideHeight, paddingHeight, dilationHeight);
         long width = outputSize(x.size(2), weight.size(2), strideWidth, paddingWidth, dilationWidth);
         if (height < 1 || width < 1) {
-            throw new IllegalArgumentException(operation + ": x " + x + " is smaller than the kernel of weight " + weight
-                    + " with padding " + paddingHeight + " x " + paddingWidth);
+            throw new IllegalArgumentException(operation + ": x " + x + " is smaller than the kernel of weight "
+                    + weight + " with padding " + paddingHeight + " x " + paddingWidth);
         }
         return Shape.of(x.size(0), height, width, weight.size(0));
     }
@@ -148,7 +149,11 @@ public record Conv2d(
         @Override
         public NativeCall bind(Binding b) {
             MemorySegment desc = conv.desc(
-                    b.arena(), b.device(), b.inputType(0).dtype(), b.inputType(0).shape(), b.inputType(1).shape());
+                    b.arena(),
+                    b.device(),
+                    b.inputType(0).dtype(),
+                    b.inputType(0).shape(),
+                    b.inputType(1).shape());
             MemorySegment context = b.context().handle();
             MemorySegment x = b.input(0);
             MemorySegment weight = b.input(1);
@@ -160,7 +165,10 @@ public record Conv2d(
         @Override
         public void prepare(Context context, List<TensorType> inputs, List<TensorType> outputs) {
             conv.prepare(
-                    context, inputs.get(0).dtype(), inputs.get(0).shape(), inputs.get(1).shape(),
+                    context,
+                    inputs.get(0).dtype(),
+                    inputs.get(0).shape(),
+                    inputs.get(1).shape(),
                     VeluNative.VELU_PASS_FORWARD());
         }
 
@@ -171,7 +179,8 @@ public record Conv2d(
             Value bias = node.input(2);
             Value dy = gradients.of(node.output(0));
             if (gradients.wanted(weight) || gradients.wanted(bias)) {
-                List<Value> d = gradients.graph()
+                List<Value> d = gradients
+                        .graph()
                         .apply(new BackwardWeights(conv, weight.type().shape(), bias != null), x, dy);
                 gradients.add(weight, d.get(0));
                 if (bias != null) {
@@ -181,7 +190,8 @@ public record Conv2d(
             if (gradients.wanted(x)) {
                 gradients.add(
                         x,
-                        gradients.graph()
+                        gradients
+                                .graph()
                                 .apply(new BackwardData(conv, x.type().shape()), dy, weight)
                                 .getFirst());
             }
@@ -212,7 +222,11 @@ public record Conv2d(
         @Override
         public NativeCall bind(Binding b) {
             MemorySegment desc = conv.desc(
-                    b.arena(), b.device(), b.inputType(0).dtype(), x, b.inputType(1).shape());
+                    b.arena(),
+                    b.device(),
+                    b.inputType(0).dtype(),
+                    x,
+                    b.inputType(1).shape());
             MemorySegment context = b.context().handle();
             MemorySegment dy = b.input(0);
             MemorySegment weight = b.input(1);
@@ -244,15 +258,19 @@ public record Conv2d(
             TensorType x = Types.floating(name(), inputs, 0, "x", 4);
             TensorType dy = Types.floating(name(), inputs, 1, "dy", 4);
             Types.same(name(), dy, "dy", new TensorType(x.dtype(), conv.outputShape(name(), x.shape(), weight)));
-            List<TensorType> outputs = Arrays.asList(
-                    new TensorType(DType.F32, weight), bias ? TensorType.f32(weight.size(0)) : null);
+            List<TensorType> outputs =
+                    Arrays.asList(new TensorType(DType.F32, weight), bias ? TensorType.f32(weight.size(0)) : null);
             return Collections.unmodifiableList(outputs);
         }
 
         @Override
         public NativeCall bind(Binding b) {
             MemorySegment desc = conv.desc(
-                    b.arena(), b.device(), b.inputType(0).dtype(), b.inputType(0).shape(), weight);
+                    b.arena(),
+                    b.device(),
+                    b.inputType(0).dtype(),
+                    b.inputType(0).shape(),
+                    weight);
             MemorySegment context = b.context().handle();
             MemorySegment x = b.input(0);
             MemorySegment dy = b.input(1);
@@ -264,7 +282,10 @@ public record Conv2d(
         @Override
         public void prepare(Context context, List<TensorType> inputs, List<TensorType> outputs) {
             conv.prepare(
-                    context, inputs.get(0).dtype(), inputs.get(0).shape(), weight,
+                    context,
+                    inputs.get(0).dtype(),
+                    inputs.get(0).shape(),
+                    weight,
                     VeluNative.VELU_PASS_BACKWARD_WEIGHTS());
         }
 

@@ -78,7 +78,9 @@ record Header(Map<String, String> metadata, Map<String, TensorInfo> tensors) {
     }
 
     private static String first(String json) {
-        return json.isEmpty() ? "nothing" : SafeTensorsException.quote(json.substring(0, json.offsetByCodePoints(0, 1)));
+        return json.isEmpty()
+                ? "nothing"
+                : SafeTensorsException.quote(json.substring(0, json.offsetByCodePoints(0, 1)));
     }
 
     /** The parsing of one header. */

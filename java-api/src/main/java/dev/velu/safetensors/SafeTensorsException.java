@@ -29,7 +29,8 @@ public final class SafeTensorsException extends IOException {
                 quoted.appendCodePoint(c);
             }
         });
-        return quoted.append(text.codePointCount(0, text.length()) > LONGEST_QUOTE ? "...'" : "'").toString();
+        return quoted.append(text.codePointCount(0, text.length()) > LONGEST_QUOTE ? "...'" : "'")
+                .toString();
     }
 
     /** Why the operating system refused, in words. */

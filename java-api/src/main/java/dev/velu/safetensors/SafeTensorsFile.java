@@ -21,8 +21,7 @@ import java.util.Map;
  * {@link SafeTensorsWriter} replaces files, which is safe.
  */
 public final class SafeTensorsFile implements AutoCloseable {
-    private static final ValueLayout.OfLong LENGTH =
-            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfFloat HOST_FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
     private final Path path;
@@ -77,8 +76,7 @@ public final class SafeTensorsFile implements AutoCloseable {
                             + " bytes; the file is cut off or not a safetensors file");
         }
         MemorySegment data = file.asSlice(dataBegin);
-        Header header = Header.parse(
-                path, file.asSlice(Long.BYTES, headerBytes).asByteBuffer(), data.byteSize());
+        Header header = Header.parse(path, file.asSlice(Long.BYTES, headerBytes).asByteBuffer(), data.byteSize());
         return new SafeTensorsFile(path, arena, header, data);
     }
 
@@ -188,7 +186,8 @@ public final class SafeTensorsFile implements AutoCloseable {
         TensorInfo info = info(name);
         if (!info.dtype().integral()) {
             throw new SafeTensorsException(
-                    path, "tensor " + SafeTensorsException.quote(name) + " of " + info.dtype() + " does not hold integers");
+                    path,
+                    "tensor " + SafeTensorsException.quote(name) + " of " + info.dtype() + " does not hold integers");
         }
         MemorySegment source = segment(name);
         long[] values = new long[arrayLength(info)];

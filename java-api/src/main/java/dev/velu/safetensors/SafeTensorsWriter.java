@@ -49,7 +49,8 @@ public final class SafeTensorsWriter {
          */
         public Entry {
             if (name.equals(Header.METADATA)) {
-                throw new IllegalArgumentException("a tensor cannot be named " + Header.METADATA + "; the format reserves it");
+                throw new IllegalArgumentException(
+                        "a tensor cannot be named " + Header.METADATA + "; the format reserves it");
             }
             if (shape.elements() > Long.MAX_VALUE / dtype.bytes()) {
                 throw new IllegalArgumentException("tensor " + SafeTensorsException.quote(name) + " of shape " + shape
@@ -65,8 +66,9 @@ public final class SafeTensorsWriter {
         public static Entry of(String name, DType dtype, Shape shape, MemorySegment data) {
             Entry entry = new Entry(name, ElementType.of(dtype), shape, channel -> copy(data, channel));
             if (data.byteSize() != entry.bytes()) {
-                throw new IllegalArgumentException("tensor " + SafeTensorsException.quote(name) + ": " + dtype + " of shape "
-                        + shape + " takes " + entry.bytes() + " bytes, the segment has " + data.byteSize());
+                throw new IllegalArgumentException(
+                        "tensor " + SafeTensorsException.quote(name) + ": " + dtype + " of shape " + shape + " takes "
+                                + entry.bytes() + " bytes, the segment has " + data.byteSize());
             }
             return entry;
         }
@@ -91,8 +93,8 @@ public final class SafeTensorsWriter {
         if (absolute.getFileName() == null || Files.isDirectory(absolute)) {
             throw new SafeTensorsException(target, "cannot be written: it is a folder");
         }
-        Path temporary = absolute.resolveSibling(
-                absolute.getFileName() + "." + ProcessHandle.current().pid() + "-" + COUNTER.incrementAndGet() + ".part");
+        Path temporary = absolute.resolveSibling(absolute.getFileName() + "."
+                + ProcessHandle.current().pid() + "-" + COUNTER.incrementAndGet() + ".part");
         boolean created = false;
         try {
             byte[] header = header(metadata, entries);
@@ -179,15 +181,17 @@ public final class SafeTensorsWriter {
         entry.content().writeTo(channel);
         long written = channel.position() - before;
         if (written != entry.bytes()) {
-            throw new IllegalArgumentException("the content of tensor " + SafeTensorsException.quote(entry.name()) + " gave "
-                    + written + " bytes; " + entry.dtype() + " of shape " + entry.shape() + " takes " + entry.bytes());
+            throw new IllegalArgumentException(
+                    "the content of tensor " + SafeTensorsException.quote(entry.name()) + " gave " + written
+                            + " bytes; " + entry.dtype() + " of shape " + entry.shape() + " takes " + entry.bytes());
         }
     }
 
     /** Through a native buffer, as a segment on the heap need not have a byte buffer of its own. */
     private static void copy(MemorySegment data, WritableByteChannel channel) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment staging = data.isNative() ? null : arena.allocate(Math.min(CHUNK, Math.max(1, data.byteSize())));
+            MemorySegment staging =
+                    data.isNative() ? null : arena.allocate(Math.min(CHUNK, Math.max(1, data.byteSize())));
             for (long done = 0; done < data.byteSize(); done += CHUNK) {
                 MemorySegment chunk = data.asSlice(done, Math.min(CHUNK, data.byteSize() - done));
                 MemorySegment bytes = staging == null

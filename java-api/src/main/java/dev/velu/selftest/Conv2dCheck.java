@@ -69,7 +69,12 @@ final class Conv2dCheck {
     }
 
     private static long[] weightShape(Conv2dOracle o) {
-        return new long[] {o.outputs(), o.kernelHeight(), o.kernelWidth(), o.channels() / o.conv().groups()};
+        return new long[] {
+            o.outputs(),
+            o.kernelHeight(),
+            o.kernelWidth(),
+            o.channels() / o.conv().groups()
+        };
     }
 
     private static long[] yShape(Conv2dOracle o) {
@@ -97,13 +102,15 @@ final class Conv2dCheck {
                         "y",
                         y,
                         o.forward(Numbers.wide(x), Numbers.wide(weight), withBias ? Numbers.wide(bias) : null),
-                        o.forward(Numbers.absolute(x), Numbers.absolute(weight), withBias ? Numbers.absolute(bias) : null),
+                        o.forward(
+                                Numbers.absolute(x),
+                                Numbers.absolute(weight),
+                                withBias ? Numbers.absolute(bias) : null),
                         Tolerances.SUM_OF_PRODUCTS);
             });
             probe.trial("conv2d_backward_data", name, desc, trial -> {
                 Tensor dx = trial.output(DType.F32, xShape(o));
-                conv.backwardData(
-                        trial.context(), trial.input(dy, yShape(o)), trial.input(weight, weightShape(o)), dx);
+                conv.backwardData(trial.context(), trial.input(dy, yShape(o)), trial.input(weight, weightShape(o)), dx);
                 trial.compare(
                         "dx",
                         dx,
@@ -160,11 +167,7 @@ final class Conv2dCheck {
                 Tensor dbias = trial.output(DType.F32, o.outputs());
                 o.conv()
                         .backwardWeights(
-                                trial.context(),
-                                trial.input(x, xShape(o)),
-                                trial.input(dy, yShape(o)),
-                                dweight,
-                                dbias);
+                                trial.context(), trial.input(x, xShape(o)), trial.input(dy, yShape(o)), dweight, dbias);
                 DifferenceQuotient.compare(
                         trial,
                         "dweight",

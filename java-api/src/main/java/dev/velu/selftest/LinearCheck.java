@@ -11,7 +11,10 @@ import java.lang.foreign.MemorySegment;
 /** The fully connected layer. */
 final class LinearCheck {
     private static final LinearOracle[] CASES = {
-        new LinearOracle(1, 1, 1), new LinearOracle(31, 33, 257), new LinearOracle(3, 2048, 10), new LinearOracle(257, 31, 1)
+        new LinearOracle(1, 1, 1),
+        new LinearOracle(31, 33, 257),
+        new LinearOracle(3, 2048, 10),
+        new LinearOracle(257, 31, 1)
     };
 
     private LinearCheck() {}
@@ -51,12 +54,16 @@ final class LinearCheck {
                         "y",
                         y,
                         o.forward(Numbers.wide(x), Numbers.wide(weight), withBias ? Numbers.wide(bias) : null),
-                        o.forward(Numbers.absolute(x), Numbers.absolute(weight), withBias ? Numbers.absolute(bias) : null),
+                        o.forward(
+                                Numbers.absolute(x),
+                                Numbers.absolute(weight),
+                                withBias ? Numbers.absolute(bias) : null),
                         Tolerances.SUM_OF_PRODUCTS);
             });
             probe.trial("linear_backward_data", name, desc, trial -> {
                 Tensor dx = trial.output(DType.F32, rows, in);
-                new Linear().backwardData(trial.context(), trial.input(dy, rows, out), trial.input(weight, out, in), dx);
+                new Linear()
+                        .backwardData(trial.context(), trial.input(dy, rows, out), trial.input(weight, out, in), dx);
                 double[] magnitude = o.backwardData(Numbers.absolute(dy), Numbers.absolute(weight));
                 trial.compare(
                         "dx",
@@ -95,7 +102,11 @@ final class LinearCheck {
                 if (withBias) {
                     double[] biasMagnitude = o.backwardBias(Numbers.absolute(dy));
                     trial.compare(
-                            "dbias", dbias, o.backwardBias(Numbers.wide(dy)), biasMagnitude, Tolerances.SUM_OF_PRODUCTS);
+                            "dbias",
+                            dbias,
+                            o.backwardBias(Numbers.wide(dy)),
+                            biasMagnitude,
+                            Tolerances.SUM_OF_PRODUCTS);
                     DifferenceQuotient.compare(
                             trial,
                             "dbias",

@@ -56,8 +56,7 @@ final class RandomCheck {
     private static void truncated(Probe probe, int count, long seed, long stream, Initializer.TruncatedNormal n) {
         probe.trial("random_fill", name(count, seed, stream, n), trial -> {
             Tensor out = fill(trial, count, seed, stream, n);
-            double[] expected =
-                    PhiloxOracle.truncatedNormal(seed, stream, count, n.mean(), n.std(), n.low(), n.high());
+            double[] expected = PhiloxOracle.truncatedNormal(seed, stream, count, n.mean(), n.std(), n.low(), n.high());
             trial.compare("out", out, expected, Tolerances.ROUNDED_ONCE);
         });
     }

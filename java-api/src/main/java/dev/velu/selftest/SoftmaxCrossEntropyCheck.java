@@ -45,7 +45,11 @@ final class SoftmaxCrossEntropyCheck {
             Tensor loss = trial.output(DType.F32);
             Tensor logSumExp = trial.output(DType.F32, rows);
             operation.forward(
-                    trial.context(), trial.input(logitValues, rows, classes), trial.input(labels, rows), loss, logSumExp);
+                    trial.context(),
+                    trial.input(logitValues, rows, classes),
+                    trial.input(labels, rows),
+                    loss,
+                    logSumExp);
             trial.compare("loss", loss.item(), o.loss(wide, labels), Tolerances.LOSS.at(scale));
             float[] sums = logSumExp.toFloatArray();
             for (int r = 0; r < rows; r++) {

@@ -40,12 +40,9 @@ final class VeluCheck {
         }
         emptyTensor(probe);
         Case huge = new Case(
-                "huge values",
-                parameters(VeluParameters.curve(), Statistic.INVERSE_RMS, null),
-                1f,
-                0,
-                4,
-                new float[] {1e20f, -1e20f, 1e19f, 0.5f, -1f, 3e18f, 1f, 2f});
+                "huge values", parameters(VeluParameters.curve(), Statistic.INVERSE_RMS, null), 1f, 0, 4, new float[] {
+                    1e20f, -1e20f, 1e19f, 0.5f, -1f, 3e18f, 1f, 2f
+                });
         backward(probe, huge);
         for (Statistic statistic : Statistic.values()) {
             notANumber(probe, statistic, null);
@@ -71,8 +68,8 @@ final class VeluCheck {
                     float[] x = Numbers.normal(n, shape[0] * shape[1], 0.2 + n % 3);
                     placeEdges(x, parameters);
                     cases.add(new Case(
-                            statistic + (curve ? " curve" : " released") + (clamp == null ? "" : " clamp") + " w2 weight "
-                                    + weights[n % 3],
+                            statistic + (curve ? " curve" : " released") + (clamp == null ? "" : " clamp")
+                                    + " w2 weight " + weights[n % 3],
                             parameters,
                             lambdas[n % 4],
                             weights[n % 3],
@@ -84,7 +81,12 @@ final class VeluCheck {
             tiny[5] = 1e-30f;
             tiny[40] = Float.MIN_VALUE;
             cases.add(new Case(
-                    statistic + " tiny values", parameters(VeluParameters.curve(), statistic, null), 1f, 0.1f, 33, tiny));
+                    statistic + " tiny values",
+                    parameters(VeluParameters.curve(), statistic, null),
+                    1f,
+                    0.1f,
+                    33,
+                    tiny));
             cases.add(new Case(
                     statistic + " zeros",
                     parameters(VeluParameters.released(), statistic, null),
@@ -104,7 +106,16 @@ final class VeluCheck {
     private static void placeEdges(float[] x, VeluParameters parameters) {
         float edge = 1 / parameters.beta2();
         float[] points = {
-            edge, -edge, Math.nextUp(edge), Math.nextDown(edge), -Math.nextDown(edge), 0.99f * edge, 0.5f * edge, 0, -0f, 40,
+            edge,
+            -edge,
+            Math.nextUp(edge),
+            Math.nextDown(edge),
+            -Math.nextDown(edge),
+            0.99f * edge,
+            0.5f * edge,
+            0,
+            -0f,
+            40,
             -1000
         };
         for (int i = 0; i < points.length && 7 * i + 3 < x.length; i++) {
@@ -124,7 +135,11 @@ final class VeluCheck {
             trial.compare("y", y, expected.y(), Tolerances.VELU_Y);
             double[] reference = {expected.mean(), expected.std(), expected.w2()};
             trial.compare(
-                    "moments", moments, reference, Numbers.map(reference, m -> Math.max(1, Math.abs(m))), Tolerances.VELU_MOMENTS);
+                    "moments",
+                    moments,
+                    reference,
+                    Numbers.map(reference, m -> Math.max(1, Math.abs(m))),
+                    Tolerances.VELU_MOMENTS);
 
             Tensor inPlace = trial.updated(c.x, c.rows(), c.channels);
             velu.forward(trial.context(), inPlace, lambda, inPlace, null);
@@ -143,8 +158,7 @@ final class VeluCheck {
             Tensor lambda = c.lambda == null ? null : trial.scalar(c.lambda);
             Tensor moments = c.w2Weight == 0
                     ? null
-                    : trial.input(
-                            Numbers.narrow(new double[] {forward.mean(), forward.std(), forward.w2()}), 3);
+                    : trial.input(Numbers.narrow(new double[] {forward.mean(), forward.std(), forward.w2()}), 3);
             Tensor dx = trial.output(DType.F32, c.rows(), c.channels);
             Tensor dlambda = trial.output(DType.F32);
             Velu velu = new Velu(c.parameters, c.w2Weight);
@@ -199,8 +213,7 @@ final class VeluCheck {
             Tensor x = trial.input(xValues, rows, channels);
             Tensor dy = trial.input(dyValues, rows, channels);
             Tensor lambda = trial.scalar(lambdaValue);
-            Tensor moments =
-                    trial.input(Numbers.narrow(new double[] {forward.mean(), forward.std(), forward.w2()}), 3);
+            Tensor moments = trial.input(Numbers.narrow(new double[] {forward.mean(), forward.std(), forward.w2()}), 3);
             Tensor dx = trial.output(DType.F32, rows, channels);
             Tensor dlambda = trial.output(DType.F32);
             new Velu(parameters, w2Weight).backward(trial.context(), x, dy, lambda, moments, dx, dlambda);

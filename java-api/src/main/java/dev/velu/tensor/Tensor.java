@@ -35,7 +35,8 @@ public final class Tensor implements AutoCloseable {
 
     /** @see #allocate(Context, DType, long...) */
     public static Tensor allocate(Context context, TensorType type) {
-        return new Tensor(context, type, context.allocate(Math.max(1, type.bytes())), true);
+        MemorySegment memory = context.allocate(Math.max(1, type.bytes()));
+        return new Tensor(context, type, memory.asSlice(0, type.bytes()), true);
     }
 
     /**

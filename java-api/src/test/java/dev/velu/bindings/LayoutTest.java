@@ -34,7 +34,8 @@ class LayoutTest {
 
     @Test
     void theTableHoldsEveryOperationsDescriptor() {
-        assertThat(nativeLayouts().keySet()).contains("velu_conv2d_desc", "velu_batch_norm_desc", "velu_optimizer_desc");
+        assertThat(nativeLayouts().keySet())
+                .contains("velu_conv2d_desc", "velu_batch_norm_desc", "velu_optimizer_desc");
         assertThat(nativeLayouts().get("velu_conv2d_desc")).containsKeys("", "device", "dtype", "groups");
     }
 
@@ -63,8 +64,9 @@ class LayoutTest {
     private static Map<String, Map<String, Place>> generatedLayouts() throws Exception {
         Map<String, Map<String, Place>> layouts = new TreeMap<>();
         for (String name : generatedStructs()) {
-            StructLayout layout = (StructLayout)
-                    Class.forName("dev.velu.bindings." + name).getMethod("layout").invoke(null);
+            StructLayout layout = (StructLayout) Class.forName("dev.velu.bindings." + name)
+                    .getMethod("layout")
+                    .invoke(null);
             Map<String, Place> fields = new TreeMap<>();
             fields.put("", new Place(0, layout.byteSize()));
             for (MemoryLayout member : layout.memberLayouts()) {

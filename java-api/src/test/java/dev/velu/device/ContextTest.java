@@ -172,7 +172,8 @@ class ContextTest {
             assertThatExceptionOfType(VeluException.class)
                     .isThrownBy(() -> context.implementation("no_such_operation", MemorySegment.NULL))
                     .withMessageContaining("no_such_operation");
-            assertThat(context.implementation("velu_forward", MemorySegment.NULL)).isNotBlank();
+            assertThat(context.implementation("velu_forward", MemorySegment.NULL))
+                    .isNotBlank();
         }
     }
 
@@ -194,8 +195,9 @@ class ContextTest {
                 Tensor y = t == 0 ? a : b;
                 threads[t] = Thread.ofPlatform().start(() -> {
                     start.countDown();
-                    for (int done = 0; done < rounds; ) {
+                    for (int done = 0; done < rounds || (busy.get() == 0 && done < 100 * rounds); ) {
                         try {
+                            start.await();
                             VELU.forward(context, x, null, y, null);
                             served.incrementAndGet();
                             done++;
@@ -216,7 +218,7 @@ class ContextTest {
                 thread.join();
             }
             assertThat(failures).isEmpty();
-            assertThat(served).hasValue(2 * rounds);
+            assertThat(served).hasValueGreaterThanOrEqualTo(2 * rounds);
             assertThat(busy).hasPositiveValue();
             assertThat(a.toFloatArray()).isEqualTo(b.toFloatArray());
         }

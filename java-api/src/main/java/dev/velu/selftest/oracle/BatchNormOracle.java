@@ -110,7 +110,8 @@ public record BatchNormOracle(
                 double normalized = (x[i] - mean) * invStd;
                 double normalizedMagnitude = (Math.abs(x[i]) + meanMagnitude) * invStd;
                 dx[i] = weight[c] * invStd * (dz[i] - dbias[c] / rows - normalized * dweight[c] / rows);
-                dxMagnitude[i] = Math.abs(weight[c]) * invStd
+                dxMagnitude[i] = Math.abs(weight[c])
+                        * invStd
                         * (dzMagnitude[i]
                                 + dbiasMagnitude[c] / rows
                                 + normalizedMagnitude * dweightMagnitude[c] / rows);

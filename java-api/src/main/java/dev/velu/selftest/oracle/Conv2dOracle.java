@@ -12,12 +12,14 @@ public record Conv2dOracle(
         Conv2d conv, int batch, int height, int width, int channels, int outputs, int kernelHeight, int kernelWidth) {
 
     public int outHeight() {
-        return (height + 2 * conv.paddingHeight() - conv.dilationHeight() * (kernelHeight - 1) - 1) / conv.strideHeight()
+        return (height + 2 * conv.paddingHeight() - conv.dilationHeight() * (kernelHeight - 1) - 1)
+                        / conv.strideHeight()
                 + 1;
     }
 
     public int outWidth() {
-        return (width + 2 * conv.paddingWidth() - conv.dilationWidth() * (kernelWidth - 1) - 1) / conv.strideWidth() + 1;
+        return (width + 2 * conv.paddingWidth() - conv.dilationWidth() * (kernelWidth - 1) - 1) / conv.strideWidth()
+                + 1;
     }
 
     public int xSize() {

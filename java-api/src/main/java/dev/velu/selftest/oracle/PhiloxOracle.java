@@ -66,7 +66,7 @@ public final class PhiloxOracle {
     /** Which elements dropout keeps. */
     public static boolean[] kept(long seed, int stream, long step, int count, float probability) {
         long key = seed ^ DROPOUT_KEY;
-        long threshold = Math.round(probability * 0x1p32);
+        long threshold = (long) Math.rint(probability * 0x1p32);
         boolean[] kept = new boolean[count];
         for (int i = 0; i < count; i++) {
             int[] counter = {i / 4, (int) ((step >>> 32 & 0xffff) << 16), stream, (int) step};

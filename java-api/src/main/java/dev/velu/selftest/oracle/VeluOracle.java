@@ -76,11 +76,10 @@ public record VeluOracle(VeluParameters parameters, double lambda) {
                 double dA = dActivation(forward, dy[i], i, w2Weight);
                 double linear = dA * a * g;
                 double throughGate = dA * a * x[i] * g * (1 - g) * alpha * angleDerivative(x[i]);
-                double ds =
-                        switch (parameters.statistic()) {
-                            case INVERSE_RMS -> -s * s * s * x[i] / channels;
-                            case STD -> (x[i] - rowMean) / (channels * s);
-                        };
+                double ds = switch (parameters.statistic()) {
+                    case INVERSE_RMS -> -s * s * s * x[i] / channels;
+                    case STD -> (x[i] - rowMean) / (channels * s);
+                };
                 dx[i] = linear + throughGate + sum * da * ds;
                 magnitude[i] = Math.abs(linear) + Math.abs(throughGate) + absoluteSum * Math.abs(da * ds);
             }
@@ -108,11 +107,10 @@ public record VeluOracle(VeluParameters parameters, double lambda) {
     }
 
     private double statistic(double[] x, int row, int channels) {
-        double center =
-                switch (parameters.statistic()) {
-                    case INVERSE_RMS -> 0;
-                    case STD -> mean(x, row, channels);
-                };
+        double center = switch (parameters.statistic()) {
+            case INVERSE_RMS -> 0;
+            case STD -> mean(x, row, channels);
+        };
         double squares = 0;
         for (int c = 0; c < channels; c++) {
             double centered = x[row * channels + c] - center;

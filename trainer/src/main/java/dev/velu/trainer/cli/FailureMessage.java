@@ -1,7 +1,9 @@
 package dev.velu.trainer.cli;
 
 import dev.velu.device.VeluException;
+import dev.velu.trainer.data.CorruptImageException;
 import dev.velu.trainer.data.DataException;
+import dev.velu.trainer.run.RunException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
@@ -44,9 +46,11 @@ final class FailureMessage {
             case CompletionException e when e.getCause() != null -> sentence(e.getCause());
             case ExceptionInInitializerError e when e.getCause() != null -> sentence(e.getCause());
             case FileSystemException e -> fileSystem(e);
+            case CorruptImageException e -> e.getMessage() + " (--corrupt-images skip)";
             case IOException e -> inputOutput(e);
             case VeluException e -> e.getMessage();
             case DataException e -> e.getMessage();
+            case RunException e -> e.getMessage();
             case UnsatisfiedLinkError e -> e.getMessage();
             case OutOfMemoryError e ->
                 "out of memory (" + e.getMessage() + "); use a smaller batch or image size, or give the JVM more, e.g."

@@ -107,7 +107,7 @@ final class SummaryCommand implements Callable<Integer> {
             long macs,
             int activationSites,
             Memory memory,
-            List<LayerLine> stages,
+            List<StageLine> stages,
             List<LayerLine> layers,
             List<SiteLine> activations) {}
 
@@ -140,6 +140,13 @@ final class SummaryCommand implements Callable<Integer> {
         static LayerLine of(Layer layer, int batch) {
             return new LayerLine(
                     layer.name(), layer.type(), layer.output().toArray(), layer.parameters(), layer.macs() / batch);
+        }
+    }
+
+    /** Output of a block or stage. */
+    record StageLine(String name, long[] output) {
+        static StageLine of(Layer stage) {
+            return new StageLine(stage.name(), stage.output().toArray());
         }
     }
 
@@ -199,7 +206,7 @@ final class SummaryCommand implements Callable<Integer> {
                 network.macsPerImage(),
                 network.sites().size(),
                 new Memory(Need.of(training), Need.of(inference)),
-                network.stages().stream().map(layer -> LayerLine.of(layer, batch)).toList(),
+                network.stages().stream().map(StageLine::of).toList(),
                 network.layers().stream().map(layer -> LayerLine.of(layer, batch)).toList(),
                 network.sites().stream().map(SiteLine::of).toList());
     }

@@ -165,7 +165,7 @@ public record RunConfiguration(
                 false,
                 4,
                 32,
-                "sgd",
+                "adam",
                 null,
                 0.9f,
                 false,

@@ -279,15 +279,19 @@ class BatchPipelineTest {
 
     @Test
     void restartInTheMiddleOfWorkIsClean() throws Exception {
-        try (BatchPipeline pipeline = builder(new Numbered(100)).shuffle(true).build()) {
+        Numbered dataset = new Numbered(48);
+        try (BatchPipeline pipeline =
+                builder(dataset).shuffle(true).cacheBytes(0).ringSize(2).build()) {
             List<Copy> whole = epoch(pipeline, 0);
-            for (int i = 0; i < 50; i++) {
+            dataset.delayMillis = 1;
+            for (int i = 1; i < 20; i++) {
                 pipeline.startEpoch(i, 0);
                 if (i % 2 == 0) {
                     pipeline.next().release();
                 }
+                Thread.sleep(i % 5);
+                assertThat(epoch(pipeline, 0)).isEqualTo(whole);
             }
-            assertThat(epoch(pipeline, 0)).isEqualTo(whole);
         }
     }
 
@@ -336,6 +340,16 @@ class BatchPipelineTest {
             }
             pipeline.startEpoch(0, 2);
             assertThat(Copy.of(pipeline.next()).indices()).startsWith(16);
+        }
+    }
+
+    @Test
+    void firstCorruptImageOfABatchIsNamedWhicheverThreadIsFirst() {
+        Numbered dataset = new Numbered(16, 0, 15);
+        dataset.delayMillis = 2;
+        try (BatchPipeline pipeline = builder(dataset).batchSize(16).build()) {
+            pipeline.startEpoch(0, 0);
+            assertThatThrownBy(pipeline::next).hasMessageContaining("'image0'");
         }
     }
 

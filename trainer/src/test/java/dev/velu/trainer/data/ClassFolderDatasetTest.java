@@ -4,12 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -269,6 +271,40 @@ class ClassFolderDatasetTest {
         Map<String, byte[]> files = twoSplits("test");
         files.put("../a\n\u001b[31mforged.png", RED);
         assertRefused(() -> zip(files), "../a??[31mforged.png");
+    }
+
+    @Test
+    void imagesOfAClassAreSortedWhateverTheOrderInTheArchive() throws IOException {
+        Map<String, byte[]> files = new LinkedHashMap<>();
+        for (String name : new String[] {"b/3.png", "a/2.png", "b/1.png", "a/1.png", "b/2.png"}) {
+            files.put("train/" + name, RED);
+        }
+        files.put("test/a/1.png", RED);
+        files.put("test/b/1.png", RED);
+        try (DatasetPair pair = zip(files)) {
+            String zip = root.resolve("set.zip") + "!/train/";
+            assertThat(List.of(0, 1, 2, 3, 4))
+                    .extracting(pair.train()::describe)
+                    .containsExactly(
+                            zip + "a/1.png", zip + "a/2.png", zip + "b/1.png", zip + "b/2.png", zip + "b/3.png");
+        }
+    }
+
+    @Test
+    void checksumFindsDamageInAnEntryThatIsNotCompressed() throws IOException {
+        Map<String, byte[]> files = twoSplits("test");
+        byte[] bitmap = SampleFiles.encode(SampleFiles.plain(8, 8, 0), "bmp");
+        files.put("train/blue/0.bmp", bitmap);
+        Path file = SampleFiles.zipUncompressed(root.resolve("stored.zip"), files);
+        byte[] bytes = Files.readAllBytes(file);
+        int at = new String(bytes, StandardCharsets.ISO_8859_1).indexOf("train/blue/0.bmp");
+        bytes[at + "train/blue/0.bmp".length() + bitmap.length - 1] ^= 1;
+        Files.write(file, bytes);
+        try (DatasetPair pair = DatasetCatalog.open("zip:" + file, null)) {
+            assertThatThrownBy(() -> pair.train().image(0))
+                    .isInstanceOf(CorruptImageException.class)
+                    .hasMessageContainingAll("0.bmp", "checksum differs");
+        }
     }
 
     @Test

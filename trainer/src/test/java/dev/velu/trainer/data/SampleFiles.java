@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.zip.CRC32;
 import java.util.zip.GZIPOutputStream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
@@ -60,6 +61,24 @@ final class SampleFiles {
         try (ZipOutputStream out = new ZipOutputStream(Files.newOutputStream(path))) {
             for (Map.Entry<String, byte[]> file : files.entrySet()) {
                 out.putNextEntry(new ZipEntry(file.getKey()));
+                out.write(file.getValue());
+                out.closeEntry();
+            }
+        }
+        return path;
+    }
+
+    /** A zip archive whose entries are stored as they are. */
+    static Path zipUncompressed(Path path, Map<String, byte[]> files) throws IOException {
+        try (ZipOutputStream out = new ZipOutputStream(Files.newOutputStream(path))) {
+            out.setMethod(ZipOutputStream.STORED);
+            for (Map.Entry<String, byte[]> file : files.entrySet()) {
+                CRC32 crc = new CRC32();
+                crc.update(file.getValue());
+                ZipEntry entry = new ZipEntry(file.getKey());
+                entry.setSize(file.getValue().length);
+                entry.setCrc(crc.getValue());
+                out.putNextEntry(entry);
                 out.write(file.getValue());
                 out.closeEntry();
             }

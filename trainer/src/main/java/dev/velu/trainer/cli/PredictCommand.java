@@ -1,0 +1,114 @@
+package dev.velu.trainer.cli;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.velu.device.Device;
+import dev.velu.trainer.data.CorruptImageException;
+import dev.velu.trainer.run.TrainedNetwork;
+import dev.velu.trainer.run.TrainedNetwork.Prediction;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code velu predict}. */
+@Command(
+        name = "predict",
+        sortOptions = false,
+        description = "Classifies image files (JPEG, PNG, BMP or GIF) with a checkpoint. An image that cannot be read is"
+                + " named on stderr; the others are classified, and the exit status is 1.",
+        parameterListHeading = "%nImages%n",
+        optionListHeading = "%nOptions%n",
+        footerHeading = "%nExamples%n",
+        footer = {
+            "  velu predict --checkpoint runs/photos/checkpoint-best.safetensors cat.jpg dog.png",
+            "  velu predict --checkpoint best.safetensors --top 1 --json *.jpg"
+        })
+final class PredictCommand implements Callable<Integer> {
+    @Option(names = "--checkpoint", paramLabel = "PATH", required = true, description = "A checkpoint of 'velu train'.")
+    Path checkpoint;
+
+    @Option(
+            names = "--top",
+            paramLabel = "K",
+            description = "Show the K most probable classes (default: ${DEFAULT-VALUE}).")
+    int top = 5;
+
+    @Option(
+            names = "--device",
+            paramLabel = "D",
+            description = "auto, cpu, cuda or cuda:INDEX (default: ${DEFAULT-VALUE}).")
+    String device = "auto";
+
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            description = "CPU threads of the operations; 0 for all processors (default: ${DEFAULT-VALUE}).")
+    int threads;
+
+    @Option(names = "--json", description = "Print JSON.")
+    boolean json;
+
+    @Parameters(paramLabel = "IMAGE", arity = "1..*", description = "Files to classify.")
+    List<Path> images;
+
+    @Spec
+    CommandSpec spec;
+
+    /** One image: its classes, the most probable first, or why there are none. */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    record Line(String image, List<Prediction> predictions, String error) {}
+
+    @Override
+    public Integer call() throws IOException {
+        if (top < 1) {
+            throw new ParameterException(spec.commandLine(), "--top " + top + " is not positive");
+        }
+        if (threads < 0) {
+            throw new ParameterException(spec.commandLine(), "threads " + threads + " is negative; 0 uses all processors");
+        }
+        Device on = WrongUsage.unless(spec, () -> Device.parse(device));
+        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter err = spec.commandLine().getErr();
+        List<Line> lines = new ArrayList<>();
+        try (TrainedNetwork network = new TrainedNetwork(checkpoint, on, threads, 1)) {
+            for (Path image : images) {
+                Line line = classify(network, image);
+                if (line.error() != null) {
+                    err.println("velu: " + line.error());
+                } else if (!json) {
+                    print(line, out);
+                }
+                lines.add(line);
+            }
+        }
+        if (json) {
+            Json.print(out, lines);
+        }
+        return lines.stream().allMatch(line -> line.error() == null) ? Main.DONE : Main.FAILED;
+    }
+
+    private Line classify(TrainedNetwork network, Path image) {
+        try {
+            return new Line(image.toString(), network.predict(image, top), null);
+        } catch (CorruptImageException e) {
+            return new Line(
+                    image.toString(), null, FailureMessage.oneLine("cannot read '" + image + "': " + e.reason()));
+        }
+    }
+
+    private static void print(Line line, PrintWriter out) {
+        out.println(line.image());
+        for (Prediction prediction : line.predictions()) {
+            out.println(String.format(Locale.ROOT, "  %6.2f %%  %s", 100 * prediction.probability(), prediction.className()));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+package dev.velu.trainer.run;
+
+import dev.velu.device.Context;
+import dev.velu.device.Device;
+import dev.velu.device.Isa;
+import dev.velu.models.InferenceStep;
+import dev.velu.models.Network;
+import dev.velu.nn.ParameterFiles;
+import dev.velu.nn.Parameters;
+import dev.velu.op.NormalizeImage;
+import dev.velu.safetensors.SafeTensorsFile;
+import dev.velu.trainer.data.BatchPipeline;
+import dev.velu.trainer.data.CorruptImageException;
+import dev.velu.trainer.data.DecodedImage;
+import dev.velu.trainer.data.ImageLoader;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+
+/** A network loaded from a checkpoint of this trainer, ready to evaluate and to predict. Used by one thread at a time. */
+public final class TrainedNetwork implements AutoCloseable {
+    private final Path path;
+    private final Checkpoint checkpoint;
+    private final Context context;
+    private final Parameters parameters = new Parameters();
+    private final NormalizeImage normalization;
+    private final int batchSize;
+    private final InferenceStep step;
+
+    /** A class and how probable it is, in [0, 1]. */
+    public record Prediction(String className, double probability) {}
+
+    /**
+     * Loads a checkpoint.
+     *
+     * @param batchSize images per batch, positive
+     * @param threads threads of the operations; 0 uses all processors
+     * @throws IOException if the file is missing, damaged or does not fit the network; names it and the tensor
+     * @throws RunException if it is not a checkpoint of this trainer
+     */
+    public TrainedNetwork(Path path, Device device, int threads, int batchSize) throws IOException {
+        this.path = path;
+        this.batchSize = batchSize;
+        try (SafeTensorsFile file = SafeTensorsFile.open(path)) {
+            checkpoint = Checkpoint.describe(file);
+            normalization = new NormalizeImage(checkpoint.mean(), checkpoint.std());
+            Network network = Network.build(
+                    checkpoint
+                            .configuration()
+                            .network(checkpoint.classNames().size(), checkpoint.size()),
+                    parameters,
+                    batchSize,
+                    false,
+                    normalization);
+            context = Context.open(device, threads, Isa.AUTO);
+            boolean loaded = false;
+            try {
+                parameters.allocate(context, false);
+                ParameterFiles.load(file, parameters, context);
+                step = new InferenceStep(network, context);
+                loaded = true;
+            } finally {
+                if (!loaded) {
+                    context.close();
+                }
+            }
+        }
+    }
+
+    /** How the network was trained. */
+    public RunConfiguration configuration() {
+        return checkpoint.configuration();
+    }
+
+    /** Names of the classes, by class number. */
+    public List<String> classNames() {
+        return checkpoint.classNames();
+    }
+
+    /** Height and width of the images it takes, in pixels. */
+    public int size() {
+        return checkpoint.size();
+    }
+
+    /**
+     * Evaluates on the evaluation split of a data set.
+     *
+     * @param settings data, limits and policy for corrupt images; image size and batch size are this network's
+     * @throws RunException if the data set has other classes
+     */
+    public Evaluation evaluate(RunConfiguration settings, ProgressDisplay progress)
+            throws CorruptImageException, InterruptedException {
+        RunConfiguration own = settings.with(Map.of("size", size(), "batch_size", batchSize));
+        try (RunData data = RunData.open(own)) {
+            if (!data.eval().classNames().equals(classNames())) {
+                throw new RunException(path + " was trained on the classes " + classNames() + ", the data set "
+                        + settings.data() + " has " + data.eval().classNames()
+                        + "; evaluate on a data set with the same classes");
+            }
+            return Evaluation.of(step, data.own(data.evaluationPipeline(own, batchSize)), progress, batchSize);
+        }
+    }
+
+    /**
+     * Classifies one image file (JPEG, PNG, BMP or GIF), brought to the network's size as in training.
+     *
+     * @param top how many classes, the most probable first
+     * @throws CorruptImageException if it cannot be decoded; names it
+     */
+    public List<Prediction> predict(Path image, int top) throws CorruptImageException {
+        DecodedImage decoded = ImageLoader.read(image).toSquare(size());
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment batch = arena.allocate((long) batchSize * size() * size() * 3, 64);
+            MemorySegment.copy(
+                    MemorySegment.ofArray(decoded.rgb()), 0, batch, 0, decoded.rgb().length);
+            step.run(batch);
+        }
+        double[] probabilities = step.probabilities(0);
+        List<Prediction> predictions = new ArrayList<>();
+        IntStream.range(0, probabilities.length)
+                .boxed()
+                .sorted(Comparator.comparingDouble((Integer c) -> -probabilities[c]))
+                .limit(top)
+                .forEach(c -> predictions.add(new Prediction(classNames().get(c), probabilities[c])));
+        return predictions;
+    }
+
+    @Override
+    public void close() {
+        step.close();
+        context.close();
+    }
+}

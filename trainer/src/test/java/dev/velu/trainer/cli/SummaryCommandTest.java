@@ -1,0 +1,102 @@
+package dev.velu.trainer.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import org.junit.jupiter.api.Test;
+
+class SummaryCommandTest {
+    private static JsonNode summary(String... options) {
+        String[] args = new String[options.length + 2];
+        args[0] = "summary";
+        args[1] = "--json";
+        System.arraycopy(options, 0, args, 2, options.length);
+        CommandRun run = CommandRun.of(args);
+        assertThat(run.err()).isEmpty();
+        assertThat(run.status()).isZero();
+        return run.json();
+    }
+
+    @Test
+    void totalsOfResNet50AreThePublishedOnes() {
+        JsonNode summary = summary("--model", "resnet50", "--batch-size", "1");
+
+        assertThat(summary.path("params").asLong()).isEqualTo(25_557_032);
+        assertThat(summary.path("macs").asLong()).isEqualTo(4_089_184_256L);
+        assertThat(summary.path("activation_sites").asInt()).isEqualTo(49);
+        assertThat(summary.path("activation_params").asLong()).isEqualTo(49);
+        assertThat(summary.path("size").asInt()).isEqualTo(224);
+    }
+
+    @Test
+    void totalsDoNotDependOnTheActivationOrTheBatch() {
+        JsonNode summary = summary("--activation", "relu", "--batch-size", "2", "--size", "32");
+
+        assertThat(summary.path("params").asLong()).isEqualTo(25_557_032);
+        assertThat(summary.path("activation_params").asLong()).isZero();
+        assertThat(summary.path("macs").asLong())
+                .isEqualTo(summary("--activation", "velu", "--batch-size", "1", "--size", "32")
+                        .path("macs")
+                        .asLong());
+    }
+
+    @Test
+    void layersAddUpToTheTotals() {
+        JsonNode summary = summary("--size", "32", "--batch-size", "2", "--classes", "10");
+
+        long params = 0;
+        long macs = 0;
+        for (JsonNode layer : summary.path("layers")) {
+            params += layer.path("params").asLong();
+            macs += layer.path("macs").asLong();
+        }
+        assertThat(params).isEqualTo(summary.path("params").asLong());
+        assertThat(macs).isEqualTo(summary.path("macs").asLong());
+    }
+
+    @Test
+    void everySiteIsListed() {
+        JsonNode summary = summary("--size", "32", "--batch-size", "2", "--sites", "head", "--head", "paper");
+
+        assertThat(summary.path("activations")).hasSize(51);
+        assertThat(summary.path("activations").findValuesAsText("activation"))
+                .containsOnly("relu", "velu")
+                .filteredOn("velu"::equals)
+                .hasSize(2);
+        assertThat(summary.path("activation_params").asLong()).isEqualTo(1);
+    }
+
+    @Test
+    void trainingNeedsMoreMemoryThanInferenceAndTheTotalIsTheSum() {
+        JsonNode memory = summary("--size", "32", "--batch-size", "8").path("memory");
+
+        for (JsonNode need : memory) {
+            long sum = 0;
+            for (String part : new String[] {
+                "parameters", "gradients", "optimizer_state", "temporaries", "inputs_and_results", "workspace"
+            }) {
+                sum += need.path(part).asLong();
+            }
+            assertThat(need.path("total").asLong()).isEqualTo(sum).isPositive();
+        }
+        assertThat(memory.path("training").path("total").asLong())
+                .isGreaterThan(memory.path("inference").path("total").asLong());
+    }
+
+    @Test
+    void peopleSeeTheSameTotals() {
+        CommandRun run = CommandRun.of("summary", "--size", "32", "--batch-size", "2", "--classes", "1000");
+
+        assertThat(run.status()).isZero();
+        assertThat(run.out()).contains("layer4.2.conv3", "25,557,032", "49 sites", "workspace");
+    }
+
+    @Test
+    void anAbsentDeviceIsAFailureWithItsReason() {
+        CommandRun run = CommandRun.of("summary", "--size", "32", "--device", "cuda:7");
+
+        assertThat(run.status()).isEqualTo(1);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err().lines()).hasSize(1);
+    }
+}

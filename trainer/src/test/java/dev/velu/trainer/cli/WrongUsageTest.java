@@ -1,0 +1,71 @@
+package dev.velu.trainer.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class WrongUsageTest {
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "tain                         | velu: unknown command 'tain'; did you mean 'train'?",
+                "nosuchcommand                | velu: unknown command 'nosuchcommand'",
+                "--bogus                      | velu: unknown option '--bogus'",
+                "data lst                     | velu data: unknown command 'lst'; did you mean 'list'?",
+                "data                         | velu data: no command given; use 'velu data list'",
+                "train --epoch 3              | velu train: unknown option '--epoch'; did you mean '--epochs'?",
+                "train --batchsize=3          | velu train: unknown option '--batchsize'; did you mean '--batch-size'?",
+                "train --epochs many          | velu train: --epochs: 'many' is not a whole number",
+                "train --epochs 99999999999   | velu train: --epochs: '99999999999' is not a whole number",
+                "train --momentum fast        | velu train: --momentum: 'fast' is not a number",
+                "train --model nosuchnet      | velu train: unknown model 'nosuchnet'; use one of resnet50",
+                "train --activation blah      | velu train: unknown activation 'blah'; use one of velu, relu, relu6,"
+                        + " silu, gelu, default",
+                "train --data nosuchset       | velu train: unknown data set 'nosuchset'; choose mnist, shapes,"
+                        + " folder:PATH or zip:PATH",
+                "train --batch-size 0         | velu train: batch size 0 is not positive",
+                "train --epochs -1            | velu train: epochs -1 is not positive",
+                "train --lr NaN               | velu train: learning rate NaN is not a finite number of zero or more",
+                "train --gamma 1              | velu train: VeLU gamma 1.0 is not in (-1, 1)",
+                "train --activation relu --mu 1 | velu train: --mu is a constant of VeLU and has no effect with"
+                        + " --activation relu",
+                "train --sites head           | velu train: sites 'head' changes nothing: the standard head of resnet50"
+                        + " has no activation; use head 'paper' or sites 'all'",
+                "train --resume               | velu train: --resume needs --output DIR, the folder of the run",
+                "summary --size -5            | velu summary: image size -5 is not positive",
+                "summary --classes 0          | velu summary: number of classes 0 is not positive",
+                "summary surplus              | velu summary: unexpected argument 'surplus'",
+                "summary --device tpu         | velu summary: unknown device 'tpu'; use auto, cpu, cuda or cuda:INDEX",
+            })
+    void isOneLineWithTheValueAndOneWithTheHelp(String arguments, String expected) {
+        CommandRun run = CommandRun.of(arguments.split(" "));
+
+        assertThat(run.status()).isEqualTo(2);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err().lines()).hasSize(2);
+        assertThat(run.err().lines().findFirst()).hasValue(expected);
+        assertThat(run.err()).contains("Try 'velu").contains("--help'.");
+    }
+
+    @Test
+    void namesTheHelpOfTheCommandThatWasMeant() {
+        assertThat(CommandRun.of("train", "--bogus").err()).endsWith("Try 'velu train --help'." + System.lineSeparator());
+    }
+
+    @Test
+    void cannotForgeLinesOfOutput() {
+        assertThat(CommandRun.of("evil\ncommand\u001b[31m").err().lines()).hasSize(2).noneMatch(l -> l.contains("\u001b"));
+    }
+
+    @Test
+    void withoutACommandIsTheHelpOnStderr() {
+        CommandRun run = CommandRun.of();
+
+        assertThat(run.status()).isEqualTo(2);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err()).contains("Commands").contains("train");
+    }
+}

@@ -1,0 +1,133 @@
+package dev.velu.trainer.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.velu.device.Device;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class TrainingRunTest {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final RunConfiguration SMALL = RunConfiguration.defaults()
+            .with(Map.of(
+                    "epochs", 2, "limit_train", 48, "limit_eval", 20, "batch_size", 16, "size", 16, "threads", 2,
+                    "seed", 5));
+
+    @TempDir
+    Path folder;
+
+    /** Standard error that fails at a line, as if the process had died there. */
+    private static ProgressDisplay diesAt(String lineStart) {
+        return new ProgressDisplay(
+                new PrintStream(OutputStream.nullOutputStream(), true, StandardCharsets.UTF_8) {
+                    @Override
+                    public void println(String line) {
+                        if (lineStart != null && line.startsWith(lineStart)) {
+                            throw new IllegalStateException("killed");
+                        }
+                    }
+                },
+                false);
+    }
+
+    private static void train(RunConfiguration configuration, Path output, boolean resume, String dieAt)
+            throws IOException, InterruptedException {
+        try (TrainingRun run = new TrainingRun(configuration, output, resume, diesAt(dieAt))) {
+            run.run();
+        }
+    }
+
+    private static List<JsonNode> metricsWithoutTimes(Path output) throws IOException {
+        List<JsonNode> rows = new ArrayList<>();
+        for (String line : Files.readAllLines(output.resolve("metrics.jsonl"))) {
+            ObjectNode row = (ObjectNode) JSON.readTree(line);
+            row.remove(List.of("seconds", "images_per_second", "decode_wait_seconds"));
+            rows.add(row);
+        }
+        return rows;
+    }
+
+    @Test
+    void theSameRunTwiceGivesTheSameMetricsAndTheSameBytes() throws Exception {
+        train(SMALL, folder.resolve("a"), false, null);
+        train(SMALL, folder.resolve("b"), false, null);
+        assertThat(metricsWithoutTimes(folder.resolve("a"))).hasSize(2).isEqualTo(metricsWithoutTimes(folder.resolve("b")));
+        for (String file : List.of(TrainingRun.LAST, TrainingRun.BEST)) {
+            assertThat(folder.resolve("a").resolve(file)).hasSameBinaryContentAs(folder.resolve("b").resolve(file));
+        }
+    }
+
+    @Test
+    void aRunThatDiedAfterAnEpochEndsLikeOneThatDidNot() throws Exception {
+        train(SMALL, folder.resolve("whole"), false, null);
+        Path broken = folder.resolve("broken");
+        assertThatThrownBy(() -> train(SMALL, broken, false, "epoch 1/2: train")).hasMessage("killed");
+        assertThat(metricsWithoutTimes(broken)).hasSize(1);
+        train(SMALL, broken, true, null);
+        assertThat(metricsWithoutTimes(broken)).isEqualTo(metricsWithoutTimes(folder.resolve("whole")));
+        assertThat(broken.resolve(TrainingRun.LAST))
+                .hasSameBinaryContentAs(folder.resolve("whole").resolve(TrainingRun.LAST));
+    }
+
+    @Test
+    void resumingWithoutACheckpointStartsFromTheBeginning() throws Exception {
+        RunConfiguration one = SMALL.with(Map.of("epochs", 1));
+        train(one, folder.resolve("fresh"), true, null);
+        assertThat(metricsWithoutTimes(folder.resolve("fresh"))).hasSize(1);
+    }
+
+    @Test
+    void resumingWithOtherSettingsNamesThem() throws Exception {
+        RunConfiguration one = SMALL.with(Map.of("epochs", 1));
+        train(one, folder, false, null);
+        assertThatThrownBy(() -> train(one.with(Map.of("seed", 6, "activation", "relu")), folder, true, null))
+                .isInstanceOf(RunException.class)
+                .hasMessageContaining("seed: 6 != 5")
+                .hasMessageContaining("activation: relu != velu");
+    }
+
+    @Test
+    void aLossThatIsNoNumberStopsTheRunAndNamesTheStep() {
+        RunConfiguration wild = SMALL.with(Map.of("learning_rate", 1e30, "optimizer", "sgd", "schedule", "constant"));
+        assertThatThrownBy(() -> train(wild, folder, false, null))
+                .isInstanceOf(RunException.class)
+                .hasMessageContaining("at step ")
+                .hasMessageContaining("no checkpoint was written yet");
+        assertThat(folder.resolve(TrainingRun.LAST)).doesNotExist();
+    }
+
+    @Test
+    void anOutputFolderThatCannotBeWrittenIsNamedBeforeTraining() throws IOException {
+        Path file = Files.writeString(folder.resolve("file"), "in the way");
+        assertThatThrownBy(() -> train(SMALL, file.resolve("run"), false, null))
+                .isInstanceOf(RunException.class)
+                .hasMessageContaining(file.resolve("run").toString());
+    }
+
+    @Test
+    void checkpointOfTheBestEpochPredictsAndEvaluates() throws Exception {
+        RunConfiguration one = SMALL.with(Map.of("epochs", 1));
+        train(one, folder, false, null);
+        try (TrainedNetwork network = new TrainedNetwork(
+                folder.resolve(TrainingRun.BEST), Device.cpu(), 2, 16)) {
+            Evaluation evaluation = network.evaluate(one, diesAt(null));
+            JsonNode row = metricsWithoutTimes(folder).getFirst();
+            assertThat(evaluation.top1()).isEqualTo(row.get("eval_top1").asDouble());
+            assertThat(evaluation.loss()).isEqualTo(row.get("eval_loss").asDouble());
+            assertThat(network.classNames()).hasSize(10);
+        }
+    }
+}
