@@ -1,5 +1,4 @@
 // The CPU backend's table and the entries for backend, device and context.
-#include <omp.h>
 #include <oneapi/dnnl/dnnl_version.h>
 
 #include <cinttypes>
@@ -19,9 +18,9 @@ velu_status backend_query(velu_backend_info* info) {
     info->available = 1;
     info->device_count = 1;
     const dnnl_version_t* loaded = dnnl_version();
-    std::snprintf(info->libraries, sizeof info->libraries, "oneDNN %d.%d.%d (built with %d.%d.%d), OpenMP %d",
+    std::snprintf(info->libraries, sizeof info->libraries, "oneDNN %d.%d.%d (built with %d.%d.%d), OpenMP (libgomp)",
                   loaded->major, loaded->minor, loaded->patch, DNNL_VERSION_MAJOR, DNNL_VERSION_MINOR,
-                  DNNL_VERSION_PATCH, _OPENMP);
+                  DNNL_VERSION_PATCH);
     return VELU_STATUS_SUCCESS;
 }
 

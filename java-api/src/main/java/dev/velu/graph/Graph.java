@@ -31,8 +31,7 @@ public final class Graph {
 
     /** The value of a parameter or buffer; the same value for the same parameter. */
     public Value parameter(Parameter parameter) {
-        return parameters.computeIfAbsent(
-                parameter, p -> value(p.type(), Value.Storage.PARAMETER, p.name(), p));
+        return parameters.computeIfAbsent(parameter, p -> value(p.type(), Value.Storage.PARAMETER, p.name(), p));
     }
 
     /**

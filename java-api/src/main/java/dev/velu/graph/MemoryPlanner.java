@@ -73,8 +73,7 @@ final class MemoryPlanner {
     }
 
     /** The block of an input that output o of node i may be written over, or null. */
-    private static Block inPlace(
-            Node node, int o, int i, Map<Value, Integer> lastRead, Map<Value, Block> blocks) {
+    private static Block inPlace(Node node, int o, int i, Map<Value, Integer> lastRead, Map<Value, Block> blocks) {
         for (Operation.Alias alias : node.operation().inPlace()) {
             Value input = node.input(alias.input());
             if (alias.output() != o || input == null) {
@@ -84,7 +83,10 @@ final class MemoryPlanner {
             boolean dies = lastRead.get(input) == i && block != null && block.last == i;
             boolean readOnce = node.inputs().stream().filter(v -> v == input).count() == 1;
             boolean taken = node.outputs().stream().limit(o).anyMatch(v -> v != null && blocks.get(v) == block);
-            if (dies && readOnce && !taken && input.type().bytes() == node.output(o).type().bytes()) {
+            if (dies
+                    && readOnce
+                    && !taken
+                    && input.type().bytes() == node.output(o).type().bytes()) {
                 return block;
             }
         }

@@ -34,8 +34,9 @@ public record Node(Operation operation, List<Value> inputs, List<Value> outputs,
     }
 
     static List<TensorType> types(List<Value> values) {
-        return Arrays.asList(
-                values.stream().map(value -> value == null ? null : value.type()).toArray(TensorType[]::new));
+        return Arrays.asList(values.stream()
+                .map(value -> value == null ? null : value.type())
+                .toArray(TensorType[]::new));
     }
 
     @Override

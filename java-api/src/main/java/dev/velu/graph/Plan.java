@@ -82,9 +82,8 @@ public final class Plan implements AutoCloseable {
         try {
             prepare(graph, context);
             Plan plan = new Plan(context, need.results());
-            MemorySegment memory = temporaries != null
-                    ? temporaries
-                    : plan.own(Math.max(MemoryPlanner.ALIGNMENT, layout.bytes()));
+            MemorySegment memory =
+                    temporaries != null ? temporaries : plan.own(Math.max(MemoryPlanner.ALIGNMENT, layout.bytes()));
             plan.bind(graph, parameters, layout, memory);
             return plan;
         } catch (VeluException e) {

@@ -33,10 +33,12 @@ public record Parameter(String name, TensorType type, Role role, Layout layout, 
 
     public Parameter {
         if (role != Role.BUFFER && type.dtype() != DType.F32) {
-            throw new IllegalArgumentException("parameter " + name + " has dtype " + type.dtype() + "; parameters are F32");
+            throw new IllegalArgumentException(
+                    "parameter " + name + " has dtype " + type.dtype() + "; parameters are F32");
         }
         if (layout == Layout.CONVOLUTION && type.shape().rank() != 4) {
-            throw new IllegalArgumentException("parameter " + name + " of shape " + type.shape() + " is not a 2-D convolution's");
+            throw new IllegalArgumentException(
+                    "parameter " + name + " of shape " + type.shape() + " is not a 2-D convolution's");
         }
     }
 

@@ -59,12 +59,13 @@ public final class ParameterFiles {
         List<String> problems = new ArrayList<>();
         for (Parameter parameter : parameters.all()) {
             if (!file.contains(parameter.name())) {
-                if (parameter.role() != Parameter.Role.ACTIVATION && parameter.type().dtype() != DType.I64) {
+                if (parameter.role() != Parameter.Role.ACTIVATION
+                        && parameter.type().dtype() != DType.I64) {
                     problems.add(parameter.name() + " " + fileShape(parameter) + " is missing");
                 }
             } else if (!file.info(parameter.name()).shape().equals(fileShape(parameter))) {
-                problems.add(parameter.name() + " is " + file.info(parameter.name()).shape() + ", expected "
-                        + fileShape(parameter));
+                problems.add(parameter.name() + " is "
+                        + file.info(parameter.name()).shape() + ", expected " + fileShape(parameter));
             }
         }
         return problems;
@@ -91,17 +92,15 @@ public final class ParameterFiles {
         context.upload(MemorySegment.ofArray(values), device);
     }
 
-    private static void write(
-            Parameters parameters, Parameter parameter, Context context, WritableByteChannel channel)
+    private static void write(Parameters parameters, Parameter parameter, Context context, WritableByteChannel channel)
             throws IOException {
-        ByteBuffer bytes = ByteBuffer.allocate(Math.toIntExact(parameter.type().bytes()))
-                .order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer bytes =
+                ByteBuffer.allocate(Math.toIntExact(parameter.type().bytes())).order(ByteOrder.LITTLE_ENDIAN);
         context.download(parameters.segment(parameter), MemorySegment.ofBuffer(bytes));
         if (parameter.layout() == Parameter.Layout.CONVOLUTION) {
             float[] values = new float[bytes.capacity() / Float.BYTES];
             bytes.asFloatBuffer().get(values);
-            bytes.asFloatBuffer()
-                    .put(transposeMatrices(values, parameter.type().shape(), false));
+            bytes.asFloatBuffer().put(transposeMatrices(values, parameter.type().shape(), false));
         }
         while (bytes.hasRemaining()) {
             channel.write(bytes);

@@ -25,7 +25,9 @@ final class Eager {
         List<TensorType> expected = operation.infer(inputTypes);
         for (int i = 0; i < expected.size(); i++) {
             Tensor output = outputs.get(i);
-            if (expected.get(i) == null ? output != null : output == null || !output.type().equals(expected.get(i))) {
+            if (expected.get(i) == null
+                    ? output != null
+                    : output == null || !output.type().equals(expected.get(i))) {
                 throw new IllegalArgumentException(operation.name() + ": output " + i + " is "
                         + (output == null ? "missing" : output.type()) + ", expected "
                         + (expected.get(i) == null ? "none" : expected.get(i)));

@@ -65,7 +65,8 @@ public sealed interface Schedule {
     }
 
     /**
-     * Half a cosine from the base rate at the first step to a fraction of it after the last (Loshchilov and Hutter 2017).
+     * Half a cosine from the base rate at the first step to a fraction of it after the last (Loshchilov and Hutter
+     * 2017).
      *
      * @param finalFraction in [0, 1]
      */
@@ -84,8 +85,8 @@ public sealed interface Schedule {
     }
 
     /**
-     * A straight line up to the inner schedule's first rate, which the last warm-up step reaches; then the inner schedule from
-     * its beginning over the steps that are left.
+     * A straight line up to the inner schedule's first rate, which the last warm-up step reaches; then the inner
+     * schedule from its beginning over the steps that are left.
      *
      * @param steps 0 or more; a run shorter than this stays on the line
      * @param inner what follows, not another warm-up

@@ -22,8 +22,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The JSON header of a file, read and checked against the size of the data behind it. Nothing in it is trusted: when it has
- * been read, the tensors fill the data exactly, without overlap and without holes.
+ * The JSON header of a file, read and checked against the size of the data behind it. Nothing in it is trusted: when it
+ * has been read, the tensors fill the data exactly, without overlap and without holes.
  */
 record Header(Map<String, String> metadata, Map<String, TensorInfo> tensors) {
     /** The largest header the format allows, in bytes. */

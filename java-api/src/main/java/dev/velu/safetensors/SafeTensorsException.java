@@ -6,7 +6,10 @@ import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
-/** A safetensors file cannot be read or written; the message is one line that names the file, the tensor and the values. */
+/**
+ * A safetensors file cannot be read or written; the message is one line that names the file, the tensor and the
+ * values.
+ */
 public final class SafeTensorsException extends IOException {
     private static final long serialVersionUID = 1L;
     private static final int LONGEST_QUOTE = 120;

@@ -17,8 +17,8 @@ import java.util.Map;
  * A safetensors file, mapped into memory read-only and checked whole when it is opened.
  *
  * <p>May be read by several threads. Its segments live until {@link #close}; using one later is an
- * {@link IllegalStateException}. Closing twice is allowed. A file must not be cut short by another process while it is open;
- * {@link SafeTensorsWriter} replaces files, which is safe.
+ * {@link IllegalStateException}. Closing twice is allowed. A file must not be cut short by another process while it is
+ * open; {@link SafeTensorsWriter} replaces files, which is safe.
  */
 public final class SafeTensorsFile implements AutoCloseable {
     private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -39,7 +39,8 @@ public final class SafeTensorsFile implements AutoCloseable {
     /**
      * Opens and checks a file.
      *
-     * @throws SafeTensorsException if it cannot be read or is not a valid safetensors file; names the file, the tensor and
+     * @throws SafeTensorsException if it cannot be read or is not a valid safetensors file; names the file, the tensor
+     * and
      *     the values
      */
     public static SafeTensorsFile open(Path path) throws SafeTensorsException {
@@ -138,7 +139,8 @@ public final class SafeTensorsFile implements AutoCloseable {
     /**
      * A tensor's elements as float32, rounded to nearest where they are wider.
      *
-     * @throws SafeTensorsException if the file has no such tensor, its dtype has no conversion, or it has more elements than
+     * @throws SafeTensorsException if the file has no such tensor, its dtype has no conversion, or it has more elements
+     * than
      *     an array holds ({@link #copyTo} has no such limit)
      */
     public float[] toFloatArray(String name) throws SafeTensorsException {
@@ -179,7 +181,8 @@ public final class SafeTensorsFile implements AutoCloseable {
     /**
      * A tensor's elements as integers; a U64 above 2^63 - 1 keeps its bits.
      *
-     * @throws SafeTensorsException if the file has no such tensor, it is not of an integer type, or it has more elements than
+     * @throws SafeTensorsException if the file has no such tensor, it is not of an integer type, or it has more
+     * elements than
      *     an array holds
      */
     public long[] toLongArray(String name) throws SafeTensorsException {

@@ -26,8 +26,8 @@ import java.util.concurrent.atomic.AtomicLong;
 /**
  * Writes safetensors files that appear whole or not at all.
  *
- * <p>The bytes are a function of the metadata and the entries only: metadata sorted by key, tensors in the given order, the
- * header padded with spaces so that the data begins at a multiple of 8 bytes.
+ * <p>The bytes are a function of the metadata and the entries only: metadata sorted by key, tensors in the given order,
+ * the header padded with spaces so that the data begins at a multiple of 8 bytes.
  */
 public final class SafeTensorsWriter {
     private static final long CHUNK = 1 << 20;
@@ -79,12 +79,13 @@ public final class SafeTensorsWriter {
     }
 
     /**
-     * Writes a file: into a new file beside it, flushed to the disk, then renamed over the target. If anything fails the new
-     * file is removed and an old target is left as it was. A process killed meanwhile may leave a file that ends in
-     * {@code .part}.
+     * Writes a file: into a new file beside it, flushed to the disk, then renamed over the target. If anything fails
+     * the new file is removed and an old target is left as it was. A process killed meanwhile may leave a file that
+     * ends in {@code .part}.
      *
      * @throws SafeTensorsException with the path and the reason, e.g. a full disk or a read-only folder
-     * @throws IllegalArgumentException if two entries have the same name, the header would exceed 100 MB, or a content gives
+     * @throws IllegalArgumentException if two entries have the same name, the header would exceed 100 MB, or a content
+     * gives
      *     another number of bytes than its entry says
      */
     public static void write(Path target, Map<String, String> metadata, List<Entry> entries)

@@ -5,8 +5,8 @@ import java.util.Random;
 import java.util.function.ToDoubleFunction;
 
 /**
- * Compares a gradient that a device computed with central differences of a reference's loss: along two random directions and at
- * three elements.
+ * Compares a gradient that a device computed with central differences of a reference's loss: along two random
+ * directions and at three elements.
  */
 final class DifferenceQuotient {
     private static final double STEP = 1e-5;

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Runs every operation of a device on odd shapes and special values and compares the results with float64 references, the
- * gradients also with difference quotients. Tensors lie between guards, so writing outside is seen too.
+ * Runs every operation of a device on odd shapes and special values and compares the results with float64 references,
+ * the gradients also with difference quotients. Tensors lie between guards, so writing outside is seen too.
  */
 public final class SelfTest {
     private SelfTest() {}
@@ -41,7 +41,10 @@ public final class SelfTest {
         NormalizeImageCheck.run(probe);
     }
 
-    /** The instruction sets that can be asked of a device, from the baseline to its best; {@code AUTO} alone if it is no CPU. */
+    /**
+     * The instruction sets that can be asked of a device, from the baseline to its best; {@code AUTO} alone if it is
+     * no CPU.
+     */
     public static List<Isa> instructionSets(Device device) {
         if (device.kind() != Device.Kind.CPU) {
             return List.of(Isa.AUTO);

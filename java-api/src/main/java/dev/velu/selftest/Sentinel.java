@@ -10,8 +10,8 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
 /**
- * A tensor between two guards of known bytes. It starts at a byte pattern that reads as NaN, so that an element nobody wrote
- * is seen, and at an address that is often aligned to no more than its element.
+ * A tensor between two guards of known bytes. It starts at a byte pattern that reads as NaN, so that an element nobody
+ * wrote is seen, and at an address that is often aligned to no more than its element.
  */
 final class Sentinel implements AutoCloseable {
     private static final int GUARD = 256;

@@ -1,11 +1,12 @@
 package dev.velu.selftest;
 
 /**
- * All tolerances, each with its reason. Results are float32 (unit roundoff u = 2^-24 = 6.0e-8), references float64. The magnitude
- * of a sum is the sum of its terms' absolute values, so a plain cancellation is not an error; of anything else it is the
- * result's own absolute value.
+ * All tolerances, each with its reason. Results are float32 (unit roundoff u = 2^-24 = 6.0e-8), references float64. The
+ * magnitude of a sum is the sum of its terms' absolute values, so a plain cancellation is not an error; of anything
+ * else it is the result's own absolute value.
  *
- * <p>Where no tolerance is named, results must be equal: addition, maximum pooling, dropout, uniform random numbers, counts.
+ * <p>Where no tolerance is named, results must be equal: addition, maximum pooling, dropout, uniform random numbers,
+ * counts.
  */
 final class Tolerances {
     private Tolerances() {}
@@ -22,42 +23,52 @@ final class Tolerances {
     /** VeLU's specification: mean, standard deviation and W2 of A, relative to {@code max(1, |reference|)}. */
     static final Tolerance VELU_MOMENTS = new Tolerance(1e-5, 0);
 
-    /** exp and erf by polynomials of a few u each, then two or three roundings; 32 u together. 1e-7 where f underflows. */
+    /**
+     * exp and erf by polynomials of a few u each, then two or three roundings; 32 u together. 1e-7 where f underflows.
+     */
     static final Tolerance ACTIVATION = new Tolerance(2e-6, 1e-7);
 
     /** f' is a sum such as {@code g + x g (1 - g)} whose terms are at most 1.1: the same 32 u, relative to |dy|. */
     static final Tolerance ACTIVATION_GRADIENT = new Tolerance(2e-6, 1e-7);
 
     /**
-     * Sums of products in blocks: a chain of k additions errs by at most k u of the magnitude, and vector lanes and blocks keep
-     * chains near 32. The longest sums here have 2048 terms.
+     * Sums of products in blocks: a chain of k additions errs by at most k u of the magnitude, and vector lanes and
+     * blocks keep chains near 32. The longest sums here have 2048 terms.
      */
     static final Tolerance SUM_OF_PRODUCTS = new Tolerance(2e-6, 1e-7);
 
-    /** Means of up to a few hundred values: the chain of additions in lanes, and one division; 16 u of the magnitude. */
+    /**
+     * Means of up to a few hundred values: the chain of additions in lanes, and one division; 16 u of the magnitude.
+     */
     static final Tolerance MEAN = new Tolerance(1e-6, 1e-9);
 
     /** The mean of a channel and the root of its variance, from deviations and not from squares of the values; 32 u. */
     static final Tolerance BATCH_STATISTICS = new Tolerance(2e-6, 1e-8);
 
-    /** z = weight (x - mean) invStd + bias + residual with both statistics' errors, then f with |f'| at most 1.2; 64 u. */
+    /**
+     * z = weight (x - mean) invStd + bias + residual with both statistics' errors, then f with |f'| at most 1.2; 64 u.
+     */
     static final Tolerance BATCH_NORM_Y = new Tolerance(4e-6, 1e-7);
 
     /**
-     * As VeLU's dx: the magnitude has every term of the activation's gradient and of the two sums over rows. 1e-6 for the
-     * change of f' (f'' is at most 0.8) by the error of the recomputed z, about 8 u of values up to 8, times dy up to 5.
+     * As VeLU's dx: the magnitude has every term of the activation's gradient and of the two sums over rows. 1e-6 for
+     * the change of f' (f'' is at most 0.8) by the error of the recomputed z, about 8 u of values up to 8, times dy up
+     * to 5.
      */
     static final Tolerance BATCH_NORM_GRADIENT = new Tolerance(4e-6, 1e-6);
 
     /** logSumExp errs by a few u of its own size and of the logits'; the loss is the difference of the two. */
     static final Tolerance LOSS = new Tolerance(2e-6, 1e-7);
 
-    /** A probability is the exponential of a difference that errs by a few u of its terms, which are part of the magnitude. */
+    /**
+     * A probability is the exponential of a difference that errs by a few u of its terms, which are part of the
+     * magnitude.
+     */
     static final Tolerance LOSS_GRADIENT = new Tolerance(2e-6, 1e-9);
 
     /**
-     * 64 u of the change, had all its terms had one sign: gradient and weight decay may cancel, and Adam divides what is left
-     * by a root that is then small too.
+     * 64 u of the change, had all its terms had one sign: gradient and weight decay may cancel, and Adam divides what
+     * is left by a root that is then small too.
      */
     static final Tolerance OPTIMIZER_CHANGE = new Tolerance(4e-6, 1e-9);
 
@@ -65,20 +76,23 @@ final class Tolerances {
     static final double PARAMETER_ROUNDING = 0x1p-24;
 
     /**
-     * Moments: products and a sum per step; 16 u of the magnitude. With weight decay the parameters' own tolerance, times the
-     * decay, comes on top.
+     * Moments: products and a sum per step; 16 u of the magnitude. With weight decay the parameters' own tolerance,
+     * times the decay, comes on top.
      */
     static final Tolerance OPTIMIZER_STATE = new Tolerance(1e-6, 1e-12);
 
-    /** Computed in float64 and rounded to float32 once; a second u for a reference that lies at the middle of two float32. */
+    /**
+     * Computed in float64 and rounded to float32 once; a second u for a reference that lies at the middle of two
+     * float32.
+     */
     static final Tolerance ROUNDED_ONCE = new Tolerance(0x1p-23, 0);
 
     /** {@code (x / 255 - mean) / std}: three roundings and that of 1 / std; 8 u of {@code (x / 255 + |mean|) / std}. */
     static final Tolerance NORMALIZED = new Tolerance(5e-7, 1e-8);
 
     /**
-     * A native gradient along a direction against the reference's difference quotient with a step of 1e-5: the gradient's own
-     * tolerance, while truncation (h^2) and cancellation (2^-53 / h) of the quotient stay below 1e-8.
+     * A native gradient along a direction against the reference's difference quotient with a step of 1e-5: the
+     * gradient's own tolerance, while truncation (h^2) and cancellation (2^-53 / h) of the quotient stay below 1e-8.
      */
     static final Tolerance DIFFERENCE_QUOTIENT = new Tolerance(5e-6, 1e-6);
 }

@@ -11,7 +11,10 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 
-/** Runs the cases of a file of VeLU reference vectors through a device's kernels, with the tolerances of VeLU's specification. */
+/**
+ * Runs the cases of a file of VeLU reference vectors through a device's kernels, with the tolerances of VeLU's
+ * specification.
+ */
 public final class VectorCases {
     private VectorCases() {}
 

@@ -19,9 +19,9 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Reads files of VeLU reference vectors: {@code {"cases": [{name, rows, channels, params, w2_weight, x, dy, y, activation_mean,
- * activation_std, w2, dx, dx_magnitude, dlambda, dlambda_magnitude}]}}, params being {@code {alpha, beta1, beta2, gamma, mu,
- * eps, statistic, lambda}} and, for the clamp, scale_min and scale_max.
+ * Reads files of VeLU reference vectors: {@code {"cases": [{name, rows, channels, params, w2_weight, x, dy, y,
+ * activation_mean, activation_std, w2, dx, dx_magnitude, dlambda, dlambda_magnitude}]}}, params being {@code {alpha,
+ * beta1, beta2, gamma, mu, eps, statistic, lambda}} and, for the clamp, scale_min and scale_max.
  *
  * <p>Numbers that are not finite may be bare ({@code NaN}, {@code Infinity}), strings, or null for NaN.
  */
@@ -127,7 +127,10 @@ final class VectorFile {
         throw error(where, "field 'statistic' is " + node + ", expected \"inverse_rms\" or \"std\"");
     }
 
-    /** From scale_min and scale_max, or from clamp as [min, max] or {scale_min, scale_max}; off if absent, null, false or 0. */
+    /**
+     * From scale_min and scale_max, or from clamp as [min, max] or {scale_min, scale_max}; off if absent, null, false
+     * or 0.
+     */
     private Clamp clamp(JsonNode params, String where) throws VectorFileException {
         JsonNode clamp = params.get("clamp");
         boolean off =

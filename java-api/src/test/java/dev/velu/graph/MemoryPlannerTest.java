@@ -52,12 +52,14 @@ class MemoryPlannerTest {
             assertThat(offset % MemoryPlanner.ALIGNMENT).isZero();
             assertThat(offset + a.type().bytes()).isLessThanOrEqualTo(layout.bytes());
             for (Value b : lives.keySet()) {
-                // A value written in the step that last reads another may take its place: elementwise operations allow it.
+                // A value written in the step that last reads another may take its place: elementwise operations allow
+                // it.
                 boolean together = lives.get(a)[0] < lives.get(b)[1] && lives.get(b)[0] < lives.get(a)[1]
                         || lives.get(a)[0] == lives.get(b)[0];
                 if (a != b && together) {
                     long other = layout.offsets().get(b);
-                    assertThat(offset + a.type().bytes() <= other || other + b.type().bytes() <= offset)
+                    assertThat(offset + a.type().bytes() <= other
+                                    || other + b.type().bytes() <= offset)
                             .as("%s at %d and %s at %d", a, offset, b, other)
                             .isTrue();
                 }

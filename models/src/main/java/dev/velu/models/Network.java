@@ -52,11 +52,10 @@ public record Network(
         Value images = graph.within("input", () -> normalization.apply(graph, pixels));
         Value features = spec.architecture().features(net, images);
         net.activateWith(spec.headActivation());
-        Value logits =
-                switch (spec.head()) {
-                    case STANDARD -> spec.architecture().classifier(net, features, spec.classes());
-                    case PAPER -> paperHead(net, features, spec.classes());
-                };
+        Value logits = switch (spec.head()) {
+            case STANDARD -> spec.architecture().classifier(net, features, spec.classes());
+            case PAPER -> paperHead(net, features, spec.classes());
+        };
         return new Network(spec, graph, parameters, logits, net.layers(), net.stages(), net.sites());
     }
 

@@ -119,7 +119,9 @@ public final class NetworkBuilder {
                 Parameter.Layout.PLAIN,
                 new Initializer.Constant(1)));
         if (!training) {
-            return new Velu(velu, 0).apply(graph, x, graph.parameter(lambda), false).y();
+            return new Velu(velu, 0)
+                    .apply(graph, x, graph.parameter(lambda), false)
+                    .y();
         }
         Velu.Output output = new Velu(velu, w2Weight).apply(graph, x, graph.parameter(lambda));
         graph.result(Network.momentsOf(site), output.moments());
@@ -133,7 +135,11 @@ public final class NetworkBuilder {
 
     /** Max pooling with a square window and -inf padding. */
     public Value maxPool2d(String name, Value x, int kernel, int stride, int padding) {
-        return module(name, "MaxPool2d", x, () -> MaxPool2d.of(kernel, stride, padding).apply(graph, x, training));
+        return module(
+                name,
+                "MaxPool2d",
+                x,
+                () -> MaxPool2d.of(kernel, stride, padding).apply(graph, x, training));
     }
 
     /** Mean over the pixels: {@code [N, H, W, C]} to {@code [N, C]}. */
@@ -198,7 +204,9 @@ public final class NetworkBuilder {
         for (var node : graph.nodes().subList(firstNode, graph.nodes().size())) {
             macs += node.operation().macs(node.inputTypes(), node.outputTypes());
             for (Value input : node.inputs()) {
-                if (input != null && input.parameter() != null && input.parameter().role() == Parameter.Role.WEIGHT) {
+                if (input != null
+                        && input.parameter() != null
+                        && input.parameter().role() == Parameter.Role.WEIGHT) {
                     count += input.type().shape().elements();
                 }
             }

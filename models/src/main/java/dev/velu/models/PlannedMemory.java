@@ -17,12 +17,7 @@ import dev.velu.optim.OptimizerAlgorithm;
  * @param workspace scratch memory of the largest operation
  */
 public record PlannedMemory(
-        long parameters,
-        long gradients,
-        long optimizerState,
-        long temporaries,
-        long inputsAndResults,
-        long workspace) {
+        long parameters, long gradients, long optimizerState, long temporaries, long inputsAndResults, long workspace) {
 
     public long total() {
         return parameters + gradients + optimizerState + temporaries + inputsAndResults + workspace;

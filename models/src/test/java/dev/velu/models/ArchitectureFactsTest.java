@@ -68,10 +68,14 @@ class ArchitectureFactsTest {
             Initializer actual = network.parameters().get(key).initializer();
             switch (init.get(0).asText()) {
                 case "constant" ->
-                    assertThat(actual).as(key).isEqualTo(new Initializer.Constant(init.get(1).asDouble()));
+                    assertThat(actual)
+                            .as(key)
+                            .isEqualTo(new Initializer.Constant(init.get(1).asDouble()));
                 case "normal" -> {
                     Initializer.Normal normal = (Initializer.Normal) actual;
-                    assertThat((double) normal.mean()).as(key).isEqualTo(init.get(1).asDouble());
+                    assertThat((double) normal.mean())
+                            .as(key)
+                            .isEqualTo(init.get(1).asDouble());
                     assertThat(normal.std() / init.get(2).asDouble()).as(key).isEqualTo(1, within(1e-6));
                 }
                 case "uniform" -> {
@@ -79,7 +83,8 @@ class ArchitectureFactsTest {
                     assertThat(uniform.low() / init.get(1).asDouble()).as(key).isEqualTo(1, within(1e-6));
                     assertThat(uniform.high() / init.get(2).asDouble()).as(key).isEqualTo(1, within(1e-6));
                 }
-                default -> throw new AssertionError(key + " has an initial distribution this test does not know: " + init);
+                default ->
+                    throw new AssertionError(key + " has an initial distribution this test does not know: " + init);
             }
         }
     }
@@ -104,7 +109,8 @@ class ArchitectureFactsTest {
         }
         assertThat(network.sites()).containsExactlyElementsOf(expected);
         assertThat(network.parameters().count(Parameter.Role.ACTIVATION)).isEqualTo(expected.size());
-        assertThat(network.parameterCount()).isEqualTo(facts(architecture).get("params").asLong());
+        assertThat(network.parameterCount())
+                .isEqualTo(facts(architecture).get("params").asLong());
     }
 
     private static Network build(Architecture architecture, int size, boolean velu) {

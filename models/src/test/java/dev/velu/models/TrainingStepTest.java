@@ -208,9 +208,7 @@ class TrainingStepTest {
         void move(float[] direction, double distance) {
             for (int i = 0; i < direction.length; i++) {
                 float value = parameters.values().getAtIndex(ValueLayout.JAVA_FLOAT, i);
-                parameters
-                        .values()
-                        .setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) (value + distance * direction[i]));
+                parameters.values().setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) (value + distance * direction[i]));
             }
         }
     }
@@ -228,11 +226,11 @@ class TrainingStepTest {
                 0.1f);
         Network network = Network.build(spec, parameters, BATCH, true, NormalizeImage.imageNet());
         assertThat(parameters.count(Parameter.Role.ACTIVATION)).isEqualTo(1);
-        assertThat(network.sites().stream().filter(s -> s.activation().equals("velu"))).hasSize(2);
+        assertThat(network.sites().stream().filter(s -> s.activation().equals("velu")))
+                .hasSize(2);
         parameters.allocate(context, true);
         parameters.initialize(1);
-        Optimizer optimizer =
-                new Optimizer(parameters, OptimizerAlgorithm.Adam.defaults(), GradientClip.NONE, context);
+        Optimizer optimizer = new Optimizer(parameters, OptimizerAlgorithm.Adam.defaults(), GradientClip.NONE, context);
         try (TrainingStep step = new TrainingStep(network, context, optimizer, 0)) {
             step.run(images, labels, 1e-3f);
             float first = step.loss();
@@ -260,8 +258,7 @@ class TrainingStepTest {
         Network network = network(activation, parameters, 0.1f);
         parameters.allocate(context, true);
         parameters.initialize(1);
-        Optimizer optimizer =
-                new Optimizer(parameters, OptimizerAlgorithm.Adam.defaults(), GradientClip.NONE, context);
+        Optimizer optimizer = new Optimizer(parameters, OptimizerAlgorithm.Adam.defaults(), GradientClip.NONE, context);
         return new TrainingStep(network, context, optimizer, 0);
     }
 }

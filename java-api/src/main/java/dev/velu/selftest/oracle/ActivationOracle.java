@@ -37,8 +37,8 @@ public final class ActivationOracle {
     }
 
     /**
-     * 1 - erf(x) to a few units in the last place: near 0 by {@code erf(x) = 2/sqrt(pi) exp(-x^2) sum 2^n x^(2n+1) / (2n+1)!!}
-     * (Abramowitz and Stegun 7.1.6), whose terms have one sign, beyond it by the continued fraction 7.1.14.
+     * 1 - erf(x) to a few units in the last place: near 0 by {@code erf(x) = 2/sqrt(pi) exp(-x^2) sum 2^n x^(2n+1) /
+     * (2n+1)!!} (Abramowitz and Stegun 7.1.6), whose terms have one sign, beyond it by the continued fraction 7.1.14.
      */
     static double erfc(double x) {
         if (Double.isNaN(x)) {

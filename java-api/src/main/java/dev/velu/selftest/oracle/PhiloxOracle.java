@@ -1,8 +1,8 @@
 package dev.velu.selftest.oracle;
 
 /**
- * Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011) and the numbers and masks
- * that are made of it.
+ * Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011) and the numbers
+ * and masks that are made of it.
  */
 public final class PhiloxOracle {
     private static final long MASK = 0xffff_ffffL;

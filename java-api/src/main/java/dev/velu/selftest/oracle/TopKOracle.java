@@ -5,8 +5,8 @@ public final class TopKOracle {
     private TopKOracle() {}
 
     /**
-     * Of equal logits the lower class ranks first, a NaN ranks above everything, a row whose own logit is NaN is never correct,
-     * rows with label -1 do not count.
+     * Of equal logits the lower class ranks first, a NaN ranks above everything, a row whose own logit is NaN is never
+     * correct, rows with label -1 do not count.
      */
     public static long count(double[] logits, int[] labels, int classes, int k) {
         long count = 0;

@@ -3,8 +3,8 @@ package dev.velu.selftest.oracle;
 import dev.velu.op.VeluParameters;
 
 /**
- * VeLU over {@code x[rows][channels]} (Shakarami et al., arXiv 2504.15051), its Wasserstein-2 distance and the gradient of
- * {@code sum(dy y) + w2Weight W2}.
+ * VeLU over {@code x[rows][channels]} (Shakarami et al., arXiv 2504.15051), its Wasserstein-2 distance and the gradient
+ * of {@code sum(dy y) + w2Weight W2}.
  *
  * @param parameters the constants; their float32 values are taken as exact
  * @param lambda scale of the output

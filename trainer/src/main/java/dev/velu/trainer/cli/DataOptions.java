@@ -13,10 +13,7 @@ final class DataOptions {
             description = "A name of 'velu data list', folder:PATH or zip:PATH (default: ${DEFAULT-VALUE}).")
     String data = DEFAULTS.data();
 
-    @Option(
-            names = "--data-dir",
-            paramLabel = "DIR",
-            description = "Where the files of a named data set lie.")
+    @Option(names = "--data-dir", paramLabel = "DIR", description = "Where the files of a named data set lie.")
     String dataDir;
 
     @Option(

@@ -55,10 +55,7 @@ final class EvalCommand implements Callable<Integer> {
                         + " evaluated on in training, with the same limit).")
         String data;
 
-        @Option(
-                names = "--data-dir",
-                paramLabel = "DIR",
-                description = "Where the files of a named data set lie.")
+        @Option(names = "--data-dir", paramLabel = "DIR", description = "Where the files of a named data set lie.")
         String dataDir;
 
         @Option(
@@ -73,7 +70,10 @@ final class EvalCommand implements Callable<Integer> {
                 description = "What to do with an image that cannot be decoded (default: as in training).")
         String corruptImages;
 
-        @Option(names = "--batch-size", paramLabel = "B", description = "Images in a batch (default: ${DEFAULT-VALUE}).")
+        @Option(
+                names = "--batch-size",
+                paramLabel = "B",
+                description = "Images in a batch (default: ${DEFAULT-VALUE}).")
         int batchSize = 64;
 
         @Option(

@@ -40,11 +40,14 @@ final class FailureMessage {
     }
 
     private static String sentence(Throwable failure) {
+        boolean wrapper = failure instanceof UncheckedIOException
+                || failure instanceof ExecutionException
+                || failure instanceof CompletionException
+                || failure instanceof ExceptionInInitializerError;
+        if (wrapper && failure.getCause() != null) {
+            return sentence(failure.getCause());
+        }
         return switch (failure) {
-            case UncheckedIOException e -> sentence(e.getCause());
-            case ExecutionException e when e.getCause() != null -> sentence(e.getCause());
-            case CompletionException e when e.getCause() != null -> sentence(e.getCause());
-            case ExceptionInInitializerError e when e.getCause() != null -> sentence(e.getCause());
             case FileSystemException e -> fileSystem(e);
             case CorruptImageException e -> e.getMessage() + " (--corrupt-images skip)";
             case IOException e -> inputOutput(e);
@@ -58,6 +61,10 @@ final class FailureMessage {
             case InterruptedException e -> "interrupted";
             default -> internal(failure);
         };
+    }
+
+    private static String wrapper(Throwable e) {
+        return e.getCause() == null ? internal(e) : sentence(e.getCause());
     }
 
     private static String fileSystem(FileSystemException e) {

@@ -55,7 +55,8 @@ final class InfoCommand implements Callable<Integer> {
         if (!report.nativeLibrary().available()) {
             spec.commandLine()
                     .getErr()
-                    .println("velu: " + FailureMessage.oneLine(report.nativeLibrary().reason()));
+                    .println("velu: "
+                            + FailureMessage.oneLine(report.nativeLibrary().reason()));
             return Main.FAILED;
         }
         return Main.DONE;
@@ -102,7 +103,10 @@ final class InfoCommand implements Callable<Integer> {
     private static void print(Report report, PrintWriter out) {
         Table table = new Table(Align.LEFT, Align.LEFT);
         table.row("velu", report.version());
-        table.row("java", report.java().version() + " (" + report.java().vendor() + "), " + report.java().home());
+        table.row(
+                "java",
+                report.java().version() + " (" + report.java().vendor() + "), "
+                        + report.java().home());
         table.row("system", report.os());
         Native library = report.nativeLibrary();
         table.row("native library", library.available() ? library.version() + ", " + library.path() : "unavailable");

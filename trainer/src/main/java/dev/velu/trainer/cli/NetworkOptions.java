@@ -7,10 +7,7 @@ import picocli.CommandLine.Option;
 final class NetworkOptions {
     private static final RunConfiguration DEFAULTS = RunConfiguration.defaults();
 
-    @Option(
-            names = "--model",
-            paramLabel = "M",
-            description = "The network: resnet50 (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--model", paramLabel = "M", description = "The network: resnet50 (default: ${DEFAULT-VALUE}).")
     String model = DEFAULTS.model();
 
     @Option(

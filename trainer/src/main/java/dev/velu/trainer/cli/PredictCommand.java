@@ -23,8 +23,9 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "predict",
         sortOptions = false,
-        description = "Classifies image files (JPEG, PNG, BMP or GIF) with a checkpoint. An image that cannot be read is"
-                + " named on stderr; the others are classified, and the exit status is 1.",
+        description =
+                "Classifies image files (JPEG, PNG, BMP or GIF) with a checkpoint. An image that cannot be read is"
+                        + " named on stderr; the others are classified, and the exit status is 1.",
         parameterListHeading = "%nImages%n",
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
@@ -73,7 +74,8 @@ final class PredictCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--top " + top + " is not positive");
         }
         if (threads < 0) {
-            throw new ParameterException(spec.commandLine(), "threads " + threads + " is negative; 0 uses all processors");
+            throw new ParameterException(
+                    spec.commandLine(), "threads " + threads + " is negative; 0 uses all processors");
         }
         Device on = WrongUsage.unless(spec, () -> Device.parse(device));
         PrintWriter out = spec.commandLine().getOut();
@@ -108,7 +110,8 @@ final class PredictCommand implements Callable<Integer> {
     private static void print(Line line, PrintWriter out) {
         out.println(line.image());
         for (Prediction prediction : line.predictions()) {
-            out.println(String.format(Locale.ROOT, "  %6.2f %%  %s", 100 * prediction.probability(), prediction.className()));
+            out.println(String.format(
+                    Locale.ROOT, "  %6.2f %%  %s", 100 * prediction.probability(), prediction.className()));
         }
     }
 }

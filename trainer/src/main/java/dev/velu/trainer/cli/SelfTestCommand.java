@@ -23,9 +23,10 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "selftest",
         sortOptions = false,
-        description = "Checks every operation of a device against float64 and every gradient against difference quotients;"
-                + " with --vectors, VeLU against a file of reference vectors. The last line is the verdict; the exit"
-                + " status is 1 if anything is outside its tolerance.",
+        description =
+                "Checks every operation of a device against float64 and every gradient against difference quotients;"
+                        + " with --vectors, VeLU against a file of reference vectors. The last line is the verdict; the exit"
+                        + " status is 1 if anything is outside its tolerance.",
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {
@@ -49,8 +50,9 @@ final class SelfTestCommand implements Callable<Integer> {
     @Option(
             names = "--isa",
             paramLabel = "I",
-            description = "Instruction set of the CPU kernels: auto for the best, baseline, avx2, avx512, or all for one"
-                    + " after the other (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Instruction set of the CPU kernels: auto for the best, baseline, avx2, avx512, or all for one"
+                            + " after the other (default: ${DEFAULT-VALUE}).")
     String isa = "auto";
 
     @Option(
@@ -77,7 +79,8 @@ final class SelfTestCommand implements Callable<Integer> {
     }
 
     private int checks(Device on, List<Isa> sets) {
-        CheckReport report = new CheckReport(on, json ? null : spec.commandLine().getOut());
+        CheckReport report =
+                new CheckReport(on, json ? null : spec.commandLine().getOut());
         for (Isa set : sets) {
             try (Context context = Context.open(on, threads, set)) {
                 SelfTest.run(context, result -> report.add(set, result));
@@ -87,7 +90,8 @@ final class SelfTestCommand implements Callable<Integer> {
     }
 
     private int vectors(Device on, List<Isa> sets) throws IOException {
-        VectorReport report = new VectorReport(on, json ? null : spec.commandLine().getOut());
+        VectorReport report =
+                new VectorReport(on, json ? null : spec.commandLine().getOut());
         for (Isa set : sets) {
             try (Context context = Context.open(on, threads, set)) {
                 report.add(set, VectorCases.run(context, vectors));

@@ -30,8 +30,9 @@ import picocli.CommandLine.Spec;
         name = "summary",
         sortOptions = false,
         abbreviateSynopsis = true,
-        description = "Shows a network layer by layer: parameters, multiplications, activation sites and the memory that"
-                + " training and inference will need.",
+        description =
+                "Shows a network layer by layer: parameters, multiplications, activation sites and the memory that"
+                        + " training and inference will need.",
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {
@@ -40,10 +41,7 @@ import picocli.CommandLine.Spec;
             "  velu summary --model resnet50 --sites head --head paper --json"
         })
 final class SummaryCommand implements Callable<Integer> {
-    @Option(
-            names = "--classes",
-            paramLabel = "N",
-            description = "Number of classes (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--classes", paramLabel = "N", description = "Number of classes (default: ${DEFAULT-VALUE}).")
     int classes = 1000;
 
     @Option(
@@ -163,8 +161,10 @@ final class SummaryCommand implements Callable<Integer> {
                 () -> Settings.apply(spec.commandLine().getParseResult(), RunConfiguration.defaults())
                         .with(Map.of("optimizer", optimizer, "batch_size", batchSize)));
         NetworkSpec described = WrongUsage.unless(spec, () -> settings.network(classes, sizeFor(settings)));
+        Network recorded = WrongUsage.unless(
+                spec, () -> Network.build(described, new Parameters(), batchSize, true, NormalizeImage.imageNet()));
         Device on = WrongUsage.unless(spec, () -> Device.parse(device));
-        Summary summary = summarize(settings, described, on);
+        Summary summary = summarize(settings, recorded, on);
         PrintWriter out = spec.commandLine().getOut();
         if (json) {
             Json.print(out, summary);
@@ -178,10 +178,9 @@ final class SummaryCommand implements Callable<Integer> {
         return size != null ? size : Architecture.named(settings.model()).defaultSize();
     }
 
-    private static Summary summarize(RunConfiguration settings, NetworkSpec described, Device device) {
+    private static Summary summarize(RunConfiguration settings, Network network, Device device) {
+        NetworkSpec described = network.spec();
         int batch = settings.batchSize();
-        Network network =
-                Network.build(described, new Parameters(), batch, true, NormalizeImage.imageNet());
         PlannedMemory inference;
         PlannedMemory training;
         // Scratch memory never shrinks: the smaller need is asked for first, each on a context of its own.
@@ -207,7 +206,9 @@ final class SummaryCommand implements Callable<Integer> {
                 network.sites().size(),
                 new Memory(Need.of(training), Need.of(inference)),
                 network.stages().stream().map(StageLine::of).toList(),
-                network.layers().stream().map(layer -> LayerLine.of(layer, batch)).toList(),
+                network.layers().stream()
+                        .map(layer -> LayerLine.of(layer, batch))
+                        .toList(),
                 network.sites().stream().map(SiteLine::of).toList());
     }
 
@@ -215,26 +216,32 @@ final class SummaryCommand implements Callable<Integer> {
         Table table = new Table(Align.LEFT, Align.LEFT, Align.LEFT, Align.RIGHT, Align.RIGHT);
         table.row("layer", "type", "output", "params", "MACs per image").rule();
         for (LayerLine layer : summary.layers()) {
-            table.row(
-                    layer.name(), layer.type(), shape(layer.output()), number(layer.params()), number(layer.macs()));
+            table.row(layer.name(), layer.type(), shape(layer.output()), number(layer.params()), number(layer.macs()));
         }
         table.rule().row("total", "", "", number(summary.params()), number(summary.macs()));
         table.print(out);
         out.println();
         Table totals = new Table(Align.LEFT, Align.LEFT);
-        totals.row("network", summary.model() + ", " + summary.classes() + " classes, images " + summary.size() + " x "
+        totals.row(
+                "network",
+                summary.model() + ", " + summary.classes() + " classes, images " + summary.size() + " x "
                         + summary.size());
-        totals.row("activation", summary.activation() + " at " + summary.activationSites() + " sites (sites "
-                + summary.sites() + ", head " + summary.head() + ")");
-        totals.row("parameters", number(summary.params()) + ", and " + number(summary.activationParams())
-                + " of the activation; " + number(summary.buffers()) + " values in buffers");
+        totals.row(
+                "activation",
+                summary.activation() + " at " + summary.activationSites() + " sites (sites " + summary.sites()
+                        + ", head " + summary.head() + ")");
+        totals.row(
+                "parameters",
+                number(summary.params()) + ", and " + number(summary.activationParams()) + " of the activation; "
+                        + number(summary.buffers()) + " values in buffers");
         totals.row("MACs per image", number(summary.macs()));
         totals.print(out);
         out.println();
         Need training = summary.memory().training();
         Need inference = summary.memory().inference();
         Table memory = new Table(Align.LEFT, Align.RIGHT, Align.RIGHT);
-        memory.row("planned memory, batch size " + summary.batchSize(), "training", "inference").rule();
+        memory.row("planned memory, batch size " + summary.batchSize(), "training", "inference")
+                .rule();
         memory.row("parameters and buffers", bytes(training.parameters()), bytes(inference.parameters()));
         memory.row("gradients", bytes(training.gradients()), bytes(inference.gradients()));
         memory.row(

@@ -1,7 +1,10 @@
 package dev.velu.trainer.cli;
 
+import dev.velu.models.Network;
+import dev.velu.models.NetworkSpec;
+import dev.velu.nn.Parameters;
+import dev.velu.op.NormalizeImage;
 import dev.velu.trainer.cli.Table.Align;
-import dev.velu.trainer.data.DatasetCatalog;
 import dev.velu.trainer.run.ProgressDisplay;
 import dev.velu.trainer.run.RunConfiguration;
 import dev.velu.trainer.run.RunException;
@@ -24,8 +27,9 @@ import picocli.CommandLine.Spec;
         name = "train",
         sortOptions = false,
         abbreviateSynopsis = true,
-        description = "Trains a network and keeps the best and the last checkpoint, the configuration and the metrics of"
-                + " every epoch in a folder. Ctrl-C finishes the step and saves.",
+        description =
+                "Trains a network and keeps the best and the last checkpoint, the configuration and the metrics of"
+                        + " every epoch in a folder. Ctrl-C finishes the step and saves.",
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {
@@ -39,7 +43,8 @@ final class TrainCommand implements Callable<Integer> {
     @Option(
             names = "--output",
             paramLabel = "DIR",
-            description = "Folder for the results (default: runs/MODEL-ACTIVATION-DATA, with a number if that is taken).")
+            description =
+                    "Folder for the results (default: runs/MODEL-ACTIVATION-DATA, with a number if that is taken).")
     Path output;
 
     @Option(
@@ -73,9 +78,7 @@ final class TrainCommand implements Callable<Integer> {
         RunConfiguration base = resume ? savedOrDefault(output) : RunConfiguration.defaults();
         RunConfiguration configuration = WrongUsage.unless(spec, () -> {
             RunConfiguration given = Settings.apply(spec.commandLine().getParseResult(), base);
-            // Found out now, a network that cannot be is wrong usage and costs no reading of data.
-            DatasetCatalog.Entry dataset = Settings.dataset(given.data());
-            given.network(1, given.size() != null ? given.size() : dataset.imageSize());
+            requireNetwork(given, Settings.dataset(given.data()).imageSize());
             return given;
         });
         Path folder = output != null ? output : freeFolder(configuration);
@@ -87,6 +90,12 @@ final class TrainCommand implements Callable<Integer> {
             }
         }
         return Main.DONE;
+    }
+
+    /** Records the network once: what cannot be built is wrong usage, found before any data is read. */
+    private static void requireNetwork(RunConfiguration given, int defaultSize) {
+        NetworkSpec network = given.network(1, given.size() != null ? given.size() : defaultSize);
+        Network.build(network, new Parameters(), given.batchSize(), true, NormalizeImage.imageNet());
     }
 
     /** The settings that a run in this folder was started with. */
@@ -124,6 +133,7 @@ final class TrainCommand implements Callable<Integer> {
                 .row("  metrics.jsonl", "one line per epoch")
                 .row("  config.json", "the settings")
                 .print(out);
-        out.println("classify images with: velu predict --checkpoint " + folder.resolve(TrainingRun.BEST) + " IMAGE...");
+        out.println(
+                "classify images with: velu predict --checkpoint " + folder.resolve(TrainingRun.BEST) + " IMAGE...");
     }
 }

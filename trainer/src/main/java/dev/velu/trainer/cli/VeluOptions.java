@@ -7,10 +7,7 @@ import picocli.CommandLine.Option;
 final class VeluOptions {
     private static final RunConfiguration DEFAULTS = RunConfiguration.defaults();
 
-    @Option(
-            names = "--alpha",
-            paramLabel = "X",
-            description = "Steepness of the gate (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--alpha", paramLabel = "X", description = "Steepness of the gate (default: ${DEFAULT-VALUE}).")
     float alpha = DEFAULTS.alpha();
 
     @Option(names = "--beta1", paramLabel = "X", description = "Factor in the arctangent (default: ${DEFAULT-VALUE}).")

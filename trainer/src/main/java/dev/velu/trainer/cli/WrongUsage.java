@@ -46,7 +46,10 @@ final class WrongUsage {
                             .replaceFirst("is not an? (float|Float|double|Double)$", "is not a number");
         }
         String message = e.getMessage();
-        return message.isEmpty() ? message : Character.toLowerCase(message.charAt(0)) + message.substring(1);
+        if (e.getCause() instanceof IllegalArgumentException || message.isEmpty()) {
+            return message;
+        }
+        return Character.toLowerCase(message.charAt(0)) + message.substring(1);
     }
 
     private static String unmatched(UnmatchedArgumentException e) {

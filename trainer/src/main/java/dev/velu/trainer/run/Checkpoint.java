@@ -108,8 +108,7 @@ record Checkpoint(
     }
 
     /** Fills the optimizer from a checkpoint to resume from. */
-    static void loadOptimizer(SafeTensorsFile file, Optimizer optimizer, Context context)
-            throws SafeTensorsException {
+    static void loadOptimizer(SafeTensorsFile file, Optimizer optimizer, Context context) throws SafeTensorsException {
         load(file, COUNTERS, DType.F64, optimizer.counters(), context);
         for (int i = 0; i < optimizer.states().size(); i++) {
             load(file, STATE + i, DType.F32, optimizer.states().get(i), context);

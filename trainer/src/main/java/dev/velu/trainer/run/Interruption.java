@@ -27,7 +27,8 @@ final class Interruption implements AutoCloseable {
         requested = true;
         try {
             if (!saved.await(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
-                System.err.println("velu: the step did not end within " + PATIENCE_SECONDS + " s; nothing more is saved");
+                System.err.println(
+                        "velu: the step did not end within " + PATIENCE_SECONDS + " s; nothing more is saved");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -2,7 +2,6 @@ package dev.velu.trainer.run;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.JsonStreamContext;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -330,12 +329,11 @@ public record RunConfiguration(
     }
 
     private static Schedule schedule(String name, int stepEpochs, float stepFactor, int warmupSteps) {
-        Schedule schedule =
-                switch (name) {
-                    case "step" -> new Schedule.Step(stepEpochs, stepFactor);
-                    case "cosine" -> new Schedule.Cosine(0);
-                    default -> new Schedule.Constant();
-                };
+        Schedule schedule = switch (name) {
+            case "step" -> new Schedule.Step(stepEpochs, stepFactor);
+            case "cosine" -> new Schedule.Cosine(0);
+            default -> new Schedule.Constant();
+        };
         return warmupSteps == 0 ? schedule : new Schedule.WarmUp(warmupSteps, schedule);
     }
 

@@ -68,7 +68,8 @@ final class RunData implements AutoCloseable {
 
     NormalizeImage normalization() {
         return new NormalizeImage(
-                floats(train.normalization().mean()), floats(train.normalization().std()));
+                floats(train.normalization().mean()),
+                floats(train.normalization().std()));
     }
 
     private static List<Float> floats(float[] values) {

@@ -9,7 +9,6 @@ import dev.velu.nn.ParameterFiles;
 import dev.velu.nn.Parameters;
 import dev.velu.op.NormalizeImage;
 import dev.velu.safetensors.SafeTensorsFile;
-import dev.velu.trainer.data.BatchPipeline;
 import dev.velu.trainer.data.CorruptImageException;
 import dev.velu.trainer.data.DecodedImage;
 import dev.velu.trainer.data.ImageLoader;
@@ -51,9 +50,7 @@ public final class TrainedNetwork implements AutoCloseable {
             checkpoint = Checkpoint.describe(file);
             normalization = new NormalizeImage(checkpoint.mean(), checkpoint.std());
             Network network = Network.build(
-                    checkpoint
-                            .configuration()
-                            .network(checkpoint.classNames().size(), checkpoint.size()),
+                    checkpoint.configuration().network(checkpoint.classNames().size(), checkpoint.size()),
                     parameters,
                     batchSize,
                     false,
@@ -117,8 +114,7 @@ public final class TrainedNetwork implements AutoCloseable {
         DecodedImage decoded = ImageLoader.read(image).toSquare(size());
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment batch = arena.allocate((long) batchSize * size() * size() * 3, 64);
-            MemorySegment.copy(
-                    MemorySegment.ofArray(decoded.rgb()), 0, batch, 0, decoded.rgb().length);
+            MemorySegment.copy(MemorySegment.ofArray(decoded.rgb()), 0, batch, 0, decoded.rgb().length);
             step.run(batch);
         }
         double[] probabilities = step.probabilities(0);

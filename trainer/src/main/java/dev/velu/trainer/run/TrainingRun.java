@@ -265,8 +265,7 @@ public final class TrainingRun implements AutoCloseable {
         double trainSeconds = (System.nanoTime() - start) * 1e-9;
         int stepsHere = steps - state.stepsInEpoch();
         double waitSeconds = trainPipeline.waitNanos() * 1e-9;
-        Evaluation evaluation =
-                Evaluation.of(inference, evalPipeline, progress, configuration.batchSize());
+        Evaluation evaluation = Evaluation.of(inference, evalPipeline, progress, configuration.batchSize());
         latest = new EpochMetrics(
                 epoch + 1,
                 (long) (epoch + 1) * stepsPerEpoch,

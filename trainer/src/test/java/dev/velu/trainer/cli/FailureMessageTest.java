@@ -45,7 +45,8 @@ class FailureMessageTest {
 
     @Test
     void keepsTheWordsOfTheNativeLibrary() {
-        assertThat(FailureMessage.of(new VeluException(Status.UNSUPPORTED, "no BF16 here"))).isEqualTo("no BF16 here");
+        assertThat(FailureMessage.of(new VeluException(Status.UNSUPPORTED, "no BF16 here")))
+                .isEqualTo("no BF16 here");
     }
 
     @Test

@@ -26,8 +26,8 @@ class HelpTest {
     @ParameterizedTest
     @MethodSource("commands")
     void everyCommandHasADescriptionExamplesAndTheCommonOptions(CommandLine command) {
-        List<String> words = new ArrayList<>(
-                List.of(command.getCommandSpec().qualifiedName().split(" ")));
+        List<String> words =
+                new ArrayList<>(List.of(command.getCommandSpec().qualifiedName().split(" ")));
         words.removeFirst();
         words.add("--help");
         CommandRun run = CommandRun.of(words.toArray(String[]::new));
@@ -47,8 +47,8 @@ class HelpTest {
         assertThat(help)
                 .contains("The network: resnet50 (default: " + defaults.model() + ")")
                 .contains("Passes over the training images (default: " + defaults.epochs() + ")")
-                .contains("Weight of the Wasserstein-2 term of every site in the loss (default: "
-                        + defaults.lambdaOt() + ")");
+                .contains("Weight of the Wasserstein-2 term of every site in the loss (default: " + defaults.lambdaOt()
+                        + ")");
     }
 
     @Test

@@ -18,7 +18,13 @@ class InfoCommandTest {
             String found = backend.path("available").asBoolean() ? "libraries" : "reason";
             assertThat(backend.path(found).asText()).as(found).isNotBlank();
         }
-        assertThat(info.path("backends").path(0).path("devices").path(0).path("cores").asInt()).isPositive();
+        assertThat(info.path("backends")
+                        .path(0)
+                        .path("devices")
+                        .path(0)
+                        .path("cores")
+                        .asInt())
+                .isPositive();
     }
 
     @Test

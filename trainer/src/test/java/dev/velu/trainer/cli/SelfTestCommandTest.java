@@ -16,8 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class SelfTestCommandTest {
     /** VeLU of a row of zeros: every result is 0, whatever the constants, and W2 is 1. */
-    private static final String ZEROS =
-            """
+    private static final String ZEROS = """
             {"cases": [{"name": "zeros", "rows": 1, "channels": 2,
               "params": {"statistic": "inverse_rms", "alpha": 0.1, "beta1": 0.1, "beta2": 0.1, "gamma": 0.1, "mu": 0.9,
                          "eps": 1e-6, "lambda": 1.0},
@@ -39,7 +38,8 @@ class SelfTestCommandTest {
 
         assertThat(run.err()).isEmpty();
         assertThat(run.status()).isZero();
-        assertThat(run.out().lines().toList().getLast()).isEqualTo("1 cases within tolerance, worst 0.000 of tolerance (zeros)");
+        assertThat(run.out().lines().toList().getLast())
+                .isEqualTo("1 cases within tolerance, worst 0.000 of tolerance (zeros)");
     }
 
     @Test
@@ -47,7 +47,9 @@ class SelfTestCommandTest {
         CommandRun run = vectors(ZEROS.formatted("0.001"));
 
         assertThat(run.status()).isEqualTo(1);
-        assertThat(run.out().lines().toList().getLast()).startsWith("1 of 1 cases outside tolerance").contains("zeros");
+        assertThat(run.out().lines().toList().getLast())
+                .startsWith("1 of 1 cases outside tolerance")
+                .contains("zeros");
         assertThat(run.err()).startsWith("velu: 1 of 1 cases outside tolerance").hasLineCount(1);
     }
 
@@ -63,7 +65,8 @@ class SelfTestCommandTest {
     void jsonHasEveryCase() throws IOException {
         Path file = Files.writeString(folder.resolve("vectors.json"), ZEROS.formatted("0"));
 
-        JsonNode report = CommandRun.of("selftest", "--vectors", file.toString(), "--isa", "baseline", "--json").json();
+        JsonNode report = CommandRun.of("selftest", "--vectors", file.toString(), "--isa", "baseline", "--json")
+                .json();
 
         assertThat(report.path("pass").asBoolean()).isTrue();
         assertThat(report.path("cases").asInt()).isEqualTo(1);

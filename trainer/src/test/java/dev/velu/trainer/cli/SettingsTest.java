@@ -51,7 +51,11 @@ class SettingsTest {
     void aValueEqualToTheDefaultStillReplacesASavedOne() {
         RunConfiguration saved = RunConfiguration.defaults().with(Map.of("epochs", 77));
 
-        assertThat(parse(saved, "--epochs", String.valueOf(RunConfiguration.defaults().epochs())).epochs())
+        assertThat(parse(
+                                saved,
+                                "--epochs",
+                                String.valueOf(RunConfiguration.defaults().epochs()))
+                        .epochs())
                 .isEqualTo(RunConfiguration.defaults().epochs());
     }
 

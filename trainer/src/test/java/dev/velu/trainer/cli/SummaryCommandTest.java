@@ -35,7 +35,7 @@ class SummaryCommandTest {
         assertThat(summary.path("params").asLong()).isEqualTo(25_557_032);
         assertThat(summary.path("activation_params").asLong()).isZero();
         assertThat(summary.path("macs").asLong())
-                .isEqualTo(summary("--activation", "velu", "--batch-size", "1", "--size", "32")
+                .isEqualTo(summary("--activation", "velu", "--batch-size", "3", "--size", "32")
                         .path("macs")
                         .asLong());
     }

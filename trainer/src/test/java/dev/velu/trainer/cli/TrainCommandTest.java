@@ -17,8 +17,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** From training to prediction on the command line, with a run of two steps on tiny images. */
 class TrainCommandTest {
-    private static final List<String> TINY = List.of(
-            "--epochs", "1", "--limit-train", "32", "--limit-eval", "16", "--batch-size", "16", "--size", "16");
+    private static final List<String> TINY =
+            List.of("--epochs", "1", "--limit-train", "32", "--limit-eval", "16", "--batch-size", "16", "--size", "16");
 
     @TempDir
     static Path folder;
@@ -64,7 +64,10 @@ class TrainCommandTest {
         CommandRun resumed = CommandRun.of("train", "--resume", "--output", output.toString(), "--batch-size", "8");
 
         assertThat(resumed.status()).isEqualTo(1);
-        assertThat(resumed.err()).startsWith("velu: cannot resume ").contains("batch_size").hasLineCount(1);
+        assertThat(resumed.err())
+                .startsWith("velu: cannot resume ")
+                .contains("batch_size")
+                .hasLineCount(1);
     }
 
     @Test
@@ -75,7 +78,10 @@ class TrainCommandTest {
         CommandRun resumed = CommandRun.of("train", "--resume", "--output", damaged.toString());
 
         assertThat(resumed.status()).isEqualTo(1);
-        assertThat(resumed.err()).contains("config.json").contains("another --output").hasLineCount(1);
+        assertThat(resumed.err())
+                .contains("config.json")
+                .contains("another --output")
+                .hasLineCount(1);
     }
 
     @Test

@@ -35,6 +35,8 @@ class WrongUsageTest {
                 "train --sites head           | velu train: sites 'head' changes nothing: the standard head of resnet50"
                         + " has no activation; use head 'paper' or sites 'all'",
                 "train --resume               | velu train: --resume needs --output DIR, the folder of the run",
+                "train --batch-size 1         | velu train: layer4.0.bn2: batch_norm_forward_training: x [1, 1, 1, 512] has"
+                        + " 1 values per channel, expected at least 2; give a larger batch in training",
                 "summary --size -5            | velu summary: image size -5 is not positive",
                 "summary --classes 0          | velu summary: number of classes 0 is not positive",
                 "summary surplus              | velu summary: unexpected argument 'surplus'",
@@ -52,12 +54,15 @@ class WrongUsageTest {
 
     @Test
     void namesTheHelpOfTheCommandThatWasMeant() {
-        assertThat(CommandRun.of("train", "--bogus").err()).endsWith("Try 'velu train --help'." + System.lineSeparator());
+        assertThat(CommandRun.of("train", "--bogus").err())
+                .endsWith("Try 'velu train --help'." + System.lineSeparator());
     }
 
     @Test
     void cannotForgeLinesOfOutput() {
-        assertThat(CommandRun.of("evil\ncommand\u001b[31m").err().lines()).hasSize(2).noneMatch(l -> l.contains("\u001b"));
+        assertThat(CommandRun.of("evil\ncommand\u001b[31m").err().lines())
+                .hasSize(2)
+                .noneMatch(l -> l.contains("\u001b"));
     }
 
     @Test

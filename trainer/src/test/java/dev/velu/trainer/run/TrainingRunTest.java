@@ -23,8 +23,20 @@ class TrainingRunTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final RunConfiguration SMALL = RunConfiguration.defaults()
             .with(Map.of(
-                    "epochs", 2, "limit_train", 48, "limit_eval", 20, "batch_size", 16, "size", 16, "threads", 2,
-                    "seed", 5));
+                    "epochs",
+                    2,
+                    "limit_train",
+                    48,
+                    "limit_eval",
+                    20,
+                    "batch_size",
+                    16,
+                    "size",
+                    16,
+                    "threads",
+                    2,
+                    "seed",
+                    5));
 
     @TempDir
     Path folder;
@@ -64,9 +76,12 @@ class TrainingRunTest {
     void theSameRunTwiceGivesTheSameMetricsAndTheSameBytes() throws Exception {
         train(SMALL, folder.resolve("a"), false, null);
         train(SMALL, folder.resolve("b"), false, null);
-        assertThat(metricsWithoutTimes(folder.resolve("a"))).hasSize(2).isEqualTo(metricsWithoutTimes(folder.resolve("b")));
+        assertThat(metricsWithoutTimes(folder.resolve("a")))
+                .hasSize(2)
+                .isEqualTo(metricsWithoutTimes(folder.resolve("b")));
         for (String file : List.of(TrainingRun.LAST, TrainingRun.BEST)) {
-            assertThat(folder.resolve("a").resolve(file)).hasSameBinaryContentAs(folder.resolve("b").resolve(file));
+            assertThat(folder.resolve("a").resolve(file))
+                    .hasSameBinaryContentAs(folder.resolve("b").resolve(file));
         }
     }
 
@@ -74,7 +89,8 @@ class TrainingRunTest {
     void aRunThatDiedAfterAnEpochEndsLikeOneThatDidNot() throws Exception {
         train(SMALL, folder.resolve("whole"), false, null);
         Path broken = folder.resolve("broken");
-        assertThatThrownBy(() -> train(SMALL, broken, false, "epoch 1/2: train")).hasMessage("killed");
+        assertThatThrownBy(() -> train(SMALL, broken, false, "epoch 1/2: train"))
+                .hasMessage("killed");
         assertThat(metricsWithoutTimes(broken)).hasSize(1);
         train(SMALL, broken, true, null);
         assertThat(metricsWithoutTimes(broken)).isEqualTo(metricsWithoutTimes(folder.resolve("whole")));
@@ -121,8 +137,7 @@ class TrainingRunTest {
     void checkpointOfTheBestEpochPredictsAndEvaluates() throws Exception {
         RunConfiguration one = SMALL.with(Map.of("epochs", 1));
         train(one, folder, false, null);
-        try (TrainedNetwork network = new TrainedNetwork(
-                folder.resolve(TrainingRun.BEST), Device.cpu(), 2, 16)) {
+        try (TrainedNetwork network = new TrainedNetwork(folder.resolve(TrainingRun.BEST), Device.cpu(), 2, 16)) {
             Evaluation evaluation = network.evaluate(one, diesAt(null));
             JsonNode row = metricsWithoutTimes(folder).getFirst();
             assertThat(evaluation.top1()).isEqualTo(row.get("eval_top1").asDouble());
