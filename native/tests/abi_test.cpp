@@ -50,13 +50,13 @@ void rejected(velu_context* context, const char* name, const std::string& how, v
 /// Calls body(name, type, function, desc, needs, buffers) for every operation.
 template <class Body>
 void each_operation(const Body& body) {
-    operations::for_each([&]<class Desc, class... Pointers>(
-                             const char* name, const char* type,
-                             velu_status (*function)(velu_context*, const Desc*, Pointers...), const Desc& desc,
-                             const char* needs) {
-        Buffers buffers(sizeof...(Pointers));
-        body(name, type, function, desc, std::string(needs), buffers);
-    });
+    operations::for_each(
+        [&]<class Desc, class... Pointers>(const char* name, const char* type,
+                                           velu_status (*function)(velu_context*, const Desc*, Pointers...),
+                                           const Desc& desc, const char* needs) {
+            Buffers buffers(sizeof...(Pointers));
+            body(name, type, function, desc, std::string(needs), buffers);
+        });
 }
 
 struct Random {
@@ -114,89 +114,89 @@ int main() {
     });
     test("everyOperationRejectsNullWhereItNeedsAPointerAndOnlyThere", [] {
         const Context context;
-        each_operation([&](const char* name, const char*, auto function, const auto& desc, const std::string& needs,
-                           auto& b) {
-            CHECK_EQUAL(needs.size(), b.pointers.size());
-            for (size_t i = 0; i < b.pointers.size(); ++i) {
-                for (size_t j = 0; j < b.pointers.size(); ++j) b.clear(j);
-                b.pointers[i] = nullptr;
-                const velu_status status = operations::call(function, context, &desc, b.pointers);
-                const std::string how = "pointer " + std::to_string(i) + " = NULL";
-                if (needs[i] == 'r') {
-                    rejected(context, name, how, status);
-                } else {
-                    CHECK_SUCCESS(context, status);
+        each_operation(
+            [&](const char* name, const char*, auto function, const auto& desc, const std::string& needs, auto& b) {
+                CHECK_EQUAL(needs.size(), b.pointers.size());
+                for (size_t i = 0; i < b.pointers.size(); ++i) {
+                    for (size_t j = 0; j < b.pointers.size(); ++j) b.clear(j);
+                    b.pointers[i] = nullptr;
+                    const velu_status status = operations::call(function, context, &desc, b.pointers);
+                    const std::string how = "pointer " + std::to_string(i) + " = NULL";
+                    if (needs[i] == 'r') {
+                        rejected(context, name, how, status);
+                    } else {
+                        CHECK_SUCCESS(context, status);
+                    }
                 }
-            }
-        });
+            });
     });
     test("everyOperationRejectsMisalignedPointers", [] {
         const Context context;
-        operations::for_each([&]<class Desc, class... Pointers>(
-                                 const char* name, const char*,
-                                 velu_status (*function)(velu_context*, const Desc*, Pointers...), const Desc& desc,
-                                 const char*) {
-            const bool bytes[] = {
-                std::is_same_v<std::remove_const_t<std::remove_pointer_t<Pointers>>, uint8_t>...};
-            Buffers b(sizeof...(Pointers));
-            for (size_t i = 0; i < sizeof...(Pointers); ++i) {
-                if (bytes[i]) continue;
-                auto pointers = b.pointers;
-                pointers[i] = static_cast<char*>(pointers[i]) + 1;
-                rejected(context, name, "pointer " + std::to_string(i) + " misaligned",
-                         operations::call(function, context, &desc, pointers));
-            }
-        });
+        operations::for_each(
+            [&]<class Desc, class... Pointers>(const char* name, const char*,
+                                               velu_status (*function)(velu_context*, const Desc*, Pointers...),
+                                               const Desc& desc, const char*) {
+                const bool bytes[] = {std::is_same_v<std::remove_const_t<std::remove_pointer_t<Pointers>>, uint8_t>...};
+                Buffers b(sizeof...(Pointers));
+                for (size_t i = 0; i < sizeof...(Pointers); ++i) {
+                    if (bytes[i]) continue;
+                    auto pointers = b.pointers;
+                    pointers[i] = static_cast<char*>(pointers[i]) + 1;
+                    rejected(context, name, "pointer " + std::to_string(i) + " misaligned",
+                             operations::call(function, context, &desc, pointers));
+                }
+            });
     });
     test("everyOperationRejectsAnOutputThatPartlyOverlapsAnotherArgument", [] {
         const Context context;
-        operations::for_each([&]<class Desc, class... Pointers>(
-                                 const char* name, const char*,
-                                 velu_status (*function)(velu_context*, const Desc*, Pointers...), const Desc& desc,
-                                 const char*) {
-            const bool inputs[] = {std::is_const_v<std::remove_pointer_t<Pointers>>...};
-            Buffers b(sizeof...(Pointers));
-            // The first argument of all of these has several elements; what is written lies 8 bytes into it.
-            const std::string operation = name;
-            if (operation == "velu_dropout_forward" || operation == "velu_dropout_backward" ||
-                operation == "velu_optimizer_step" || operation == "velu_random_fill") {
-                return;
-            }
-            for (size_t i = 1; i < sizeof...(Pointers); ++i) {
-                if (inputs[i]) continue;
-                auto pointers = b.pointers;
-                pointers[i] = static_cast<char*>(pointers[0]) + 8;
-                rejected(context, name, "pointer " + std::to_string(i) + " overlaps the first",
-                         operations::call(function, context, &desc, pointers));
-            }
-        });
+        operations::for_each(
+            [&]<class Desc, class... Pointers>(const char* name, const char*,
+                                               velu_status (*function)(velu_context*, const Desc*, Pointers...),
+                                               const Desc& desc, const char*) {
+                const bool inputs[] = {std::is_const_v<std::remove_pointer_t<Pointers>>...};
+                Buffers b(sizeof...(Pointers));
+                // The first argument of all of these has several elements; what is written lies 8 bytes into it.
+                const std::string operation = name;
+                if (operation == "velu_dropout_forward" || operation == "velu_dropout_backward" ||
+                    operation == "velu_optimizer_step" || operation == "velu_random_fill") {
+                    return;
+                }
+                for (size_t i = 1; i < sizeof...(Pointers); ++i) {
+                    if (inputs[i]) continue;
+                    auto pointers = b.pointers;
+                    pointers[i] = static_cast<char*>(pointers[0]) + 8;
+                    rejected(context, name, "pointer " + std::to_string(i) + " overlaps the first",
+                             operations::call(function, context, &desc, pointers));
+                }
+            });
     });
     test("randomSmallDescriptorsSucceedOrAreRejectedAndStayInsideTheirBuffers", [] {
         const Context context(2);
         Random random{20240607};
-        each_operation([&](const char* name, const char* type, auto function, const auto& valid, const std::string&,
-                           auto& b) {
-            for (int round = 0; round < 60; ++round) {
-                auto desc = valid;
-                operations::change_fields(type, desc, [&](const std::string& field, char* address, int64_t size) {
-                    if (random.next() % 3 == 0) return;
-                    if (size == 4 && operations::is_float(field)) {
-                        put(address, random.pick({0.0f, 0.1f, 0.5f, 1.0f, -1.0f, 2.0f, 1e-30f, FLT_MAX, NAN, INFINITY}));
-                    } else if (size == 4) {
-                        put<int32_t>(address, random.pick({-1, 0, 1, 1, 1, 2, 2, 3, 4, 7}));
-                    } else {
-                        put<int64_t>(address, random.pick({-1, 0, 1, 1, 2, 2, 3, 4, 7, 7}));
+        each_operation(
+            [&](const char* name, const char* type, auto function, const auto& valid, const std::string&, auto& b) {
+                for (int round = 0; round < 60; ++round) {
+                    auto desc = valid;
+                    operations::change_fields(type, desc, [&](const std::string& field, char* address, int64_t size) {
+                        if (random.next() % 3 == 0) return;
+                        if (size == 4 && operations::is_float(field)) {
+                            put(address,
+                                random.pick({0.0f, 0.1f, 0.5f, 1.0f, -1.0f, 2.0f, 1e-30f, FLT_MAX, NAN, INFINITY}));
+                        } else if (size == 4) {
+                            put<int32_t>(address, random.pick({-1, 0, 1, 1, 1, 2, 2, 3, 4, 7}));
+                        } else {
+                            put<int64_t>(address, random.pick({-1, 0, 1, 1, 2, 2, 3, 4, 7, 7}));
+                        }
+                    });
+                    for (size_t i = 0; i < b.pointers.size(); ++i) {
+                        std::memset(b.memory[i]->data, static_cast<int>(random.pick({0, 0, 1, 63, 255})), kBytes);
                     }
-                });
-                for (size_t i = 0; i < b.pointers.size(); ++i) {
-                    std::memset(b.memory[i]->data, static_cast<int>(random.pick({0, 0, 1, 63, 255})), kBytes);
+                    const velu_status status = operations::call(function, context, &desc, b.pointers);
+                    if (status == VELU_STATUS_SUCCESS) continue;
+                    rejected(context, name, "a random descriptor", status, status);
+                    CHECK(status == VELU_STATUS_INVALID_ARGUMENT || status == VELU_STATUS_UNSUPPORTED);
                 }
-                const velu_status status = operations::call(function, context, &desc, b.pointers);
-                if (status == VELU_STATUS_SUCCESS) continue;
-                rejected(context, name, "a random descriptor", status, status);
-                CHECK(status == VELU_STATUS_INVALID_ARGUMENT || status == VELU_STATUS_UNSUPPORTED);
-            }
-        });
+            });
     });
     test("absurdSizesAreRejectedBeforeAnyMemoryIsTouched", [] {
         const Context context;
@@ -215,8 +215,7 @@ int main() {
                                                                     INT64_MAX, INT64_MIN}));
                     }
                 });
-                rejected(context, name, "an absurd descriptor",
-                         operations::call(function, context, &desc, b.pointers));
+                rejected(context, name, "an absurd descriptor", operations::call(function, context, &desc, b.pointers));
             }
         });
     });
@@ -226,9 +225,18 @@ int main() {
         desc.rows = int64_t{1} << 40;
         desc.channels = int64_t{1} << 40;
         float x = 0;
-        rejected(context, "velu_velu_forward", "overflow",
-                 velu_velu_forward(context, &desc, &x, nullptr, &x, nullptr));
+        rejected(context, "velu_velu_forward", "overflow", velu_velu_forward(context, &desc, &x, nullptr, &x, nullptr));
         CHECK(std::strstr(velu_context_last_error(context), "2^47") != nullptr);
+    });
+    test("tensorLargerThanTheAddressSpaceIsNamedBeforeItsPointerIsLookedAt", [] {
+        const Context context;
+        velu_add_desc desc = operations::kAdd;
+        desc.count = (int64_t{1} << 45) + 1;  // 4 bytes more than 2^47
+        rejected(context, "velu_add_forward", "2^47", velu_add_forward(context, &desc, nullptr, nullptr, nullptr));
+        CHECK(std::strstr(velu_context_last_error(context), "2^47") != nullptr);
+        desc.count = int64_t{1} << 45;
+        rejected(context, "velu_add_forward", "NULL", velu_add_forward(context, &desc, nullptr, nullptr, nullptr));
+        CHECK(std::strstr(velu_context_last_error(context), "a is NULL") != nullptr);
     });
     test("prepareTakesAbsurdShapesWithoutCrashing", [] {
         Random random{11};

@@ -130,6 +130,5 @@ private:
 
 #define CHECK(condition) ((condition) ? (void)0 : check::fail(__FILE__, __LINE__, "false: " #condition))
 #define CHECK_EQUAL(actual, expected) check::equal(__FILE__, __LINE__, #actual, actual, expected)
-#define CHECK_NEAR(actual, expected, tolerance) \
-    check::near(__FILE__, __LINE__, #actual, actual, expected, tolerance)
+#define CHECK_NEAR(actual, expected, tolerance) check::near(__FILE__, __LINE__, #actual, actual, expected, tolerance)
 #define CHECK_SUCCESS(context, call) check::success(__FILE__, __LINE__, #call, context, call)

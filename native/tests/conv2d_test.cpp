@@ -1,5 +1,6 @@
 // Convolution against a plain float64 loop over the definition in velu.h.
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "check.h"
@@ -40,35 +41,45 @@ const Shape kShapes[] = {
 };
 
 velu_conv2d_desc describe(const Shape& s) {
-    return {VELU_DEVICE_CPU, VELU_DTYPE_F32, s.batch,   s.height,  s.width,    s.in,       s.out,    s.kernel_height,
-            s.kernel_width,  s.stride,       s.stride,  s.padding, s.padding,  s.dilation, s.dilation, s.groups,
-            0};
+    return {VELU_DEVICE_CPU, VELU_DTYPE_F32,  s.batch,        s.height, s.width,  s.in,
+            s.out,           s.kernel_height, s.kernel_width, s.stride, s.stride, s.padding,
+            s.padding,       s.dilation,      s.dilation,     s.groups, 0};
 }
 
-int64_t windows(int64_t in, const Shape& s, int32_t kernel) {
-    return (in + 2 * s.padding - s.dilation * (kernel - 1) - 1) / s.stride + 1;
+int64_t windows(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
+    const int64_t room = in + 2 * padding - dilation * (kernel - 1) - 1;
+    return room < 0 ? 0 : room / stride + 1;
+}
+
+int64_t out_height(const velu_conv2d_desc& d) {
+    return windows(d.in_height, d.kernel_height, d.stride_height, d.padding_height, d.dilation_height);
+}
+
+int64_t out_width(const velu_conv2d_desc& d) {
+    return windows(d.in_width, d.kernel_width, d.stride_width, d.padding_width, d.dilation_width);
 }
 
 /// Calls visit(x index, weight index, y index) for every product of the convolution.
 template <class Visit>
-void for_each_product(const Shape& s, const Visit& visit) {
-    const int64_t oh = windows(s.height, s, s.kernel_height);
-    const int64_t ow = windows(s.width, s, s.kernel_width);
-    const int64_t in_per_group = s.in / s.groups;
-    const int64_t out_per_group = s.out / s.groups;
-    for (int64_t n = 0; n < s.batch; ++n) {
+void for_each_product(const velu_conv2d_desc& d, const Visit& visit) {
+    const int64_t oh = out_height(d);
+    const int64_t ow = out_width(d);
+    const int64_t in_per_group = d.in_channels / d.groups;
+    const int64_t out_per_group = d.out_channels / d.groups;
+    for (int64_t n = 0; n < d.batch; ++n) {
         for (int64_t i = 0; i < oh; ++i) {
             for (int64_t j = 0; j < ow; ++j) {
-                for (int64_t o = 0; o < s.out; ++o) {
-                    for (int64_t kh = 0; kh < s.kernel_height; ++kh) {
-                        for (int64_t kw = 0; kw < s.kernel_width; ++kw) {
-                            const int64_t h = i * s.stride - s.padding + kh * s.dilation;
-                            const int64_t w = j * s.stride - s.padding + kw * s.dilation;
-                            if (h < 0 || h >= s.height || w < 0 || w >= s.width) continue;
+                for (int64_t o = 0; o < d.out_channels; ++o) {
+                    for (int64_t kh = 0; kh < d.kernel_height; ++kh) {
+                        for (int64_t kw = 0; kw < d.kernel_width; ++kw) {
+                            const int64_t h = i * d.stride_height - d.padding_height + kh * d.dilation_height;
+                            const int64_t w = j * d.stride_width - d.padding_width + kw * d.dilation_width;
+                            if (h < 0 || h >= d.in_height || w < 0 || w >= d.in_width) continue;
                             for (int64_t c = 0; c < in_per_group; ++c) {
-                                visit(((n * s.height + h) * s.width + w) * s.in + o / out_per_group * in_per_group + c,
-                                      ((o * s.kernel_height + kh) * s.kernel_width + kw) * in_per_group + c,
-                                      ((n * oh + i) * ow + j) * s.out + o);
+                                visit(((n * d.in_height + h) * d.in_width + w) * d.in_channels +
+                                          o / out_per_group * in_per_group + c,
+                                      ((o * d.kernel_height + kh) * d.kernel_width + kw) * in_per_group + c,
+                                      ((n * oh + i) * ow + j) * d.out_channels + o);
                             }
                         }
                     }
@@ -79,49 +90,58 @@ void for_each_product(const Shape& s, const Visit& visit) {
 }
 
 struct Case {
-    explicit Case(const Shape& s)
-        : shape(s),
-          desc(describe(s)),
-          pixels(s.batch * windows(s.height, s, s.kernel_height) * windows(s.width, s, s.kernel_width)),
-          x(s.batch * s.height * s.width * s.in),
-          weight(s.out * s.kernel_height * s.kernel_width * (s.in / s.groups)),
-          bias(s.out),
-          y(pixels * s.out) {
+    explicit Case(const velu_conv2d_desc& d)
+        : desc(d),
+          x(d.batch * d.in_height * d.in_width * d.in_channels),
+          weight(d.out_channels * d.kernel_height * d.kernel_width * (d.in_channels / d.groups)),
+          bias(d.out_channels),
+          y(d.batch * out_height(d) * out_width(d) * d.out_channels) {
         x.fill_uniform(1);
         weight.fill_uniform(2);
         bias.fill_uniform(3);
         y.fill_uniform(4);
     }
 
-    Shape shape;
     velu_conv2d_desc desc;
-    int64_t pixels;
     Guarded<float> x, weight, bias, y;  // y doubles as dy
 };
 
+std::string text(const velu_conv2d_desc& d) {
+    char shape[200];
+    std::snprintf(shape, sizeof shape,
+                  "%lldx%lldx%lldx%lld -> %lld, kernel %dx%d stride %d,%d padding %d,%d dilation %d,%d groups %d",
+                  static_cast<long long>(d.batch), static_cast<long long>(d.in_height),
+                  static_cast<long long>(d.in_width), static_cast<long long>(d.in_channels),
+                  static_cast<long long>(d.out_channels), d.kernel_height, d.kernel_width, d.stride_height,
+                  d.stride_width, d.padding_height, d.padding_width, d.dilation_height, d.dilation_width, d.groups);
+    return shape;
+}
+
 using Sums = std::vector<ReferenceSum>;
 
-void near(const char* what, const Shape& shape, const Guarded<float>& actual, const Sums& expected) {
+void near(const char* what, const velu_conv2d_desc& desc, const Guarded<float>& actual, const Sums& expected) {
     for (int64_t i = 0; i < actual.size; ++i) {
         const ReferenceSum& sum = expected[static_cast<size_t>(i)];
         const double value = static_cast<double>(actual[i]);
         if (std::fabs(value - sum.value) <= sum.tolerance()) continue;
-        char text[200];
-        std::snprintf(text, sizeof text, "%s of \"%s\" at %lld is %.9g, not %.9g (tolerance %.3g)", what, shape.name,
-                      static_cast<long long>(i), value, sum.value, sum.tolerance());
-        check::fail(__FILE__, __LINE__, text);
+        char numbers[128];
+        std::snprintf(numbers, sizeof numbers, " at %lld is %.9g, not %.9g (tolerance %.3g)", static_cast<long long>(i),
+                      value, sum.value, sum.tolerance());
+        check::fail(__FILE__, __LINE__, what + (" of " + text(desc)) + numbers);
     }
 }
 
-bool same(const Guarded<float>& a, const Guarded<float>& b) { return std::memcmp(a.data, b.data, a.bytes) == 0; }
+bool same(const Guarded<float>& a, const Guarded<float>& b) {
+    return std::memcmp(a.data, b.data, a.bytes) == 0;
+}
 
-void forward(velu_context* context, const Shape& shape, bool has_bias) {
-    Case c(shape);
+void forward(velu_context* context, const velu_conv2d_desc& desc, bool has_bias) {
+    Case c(desc);
     Sums expected(static_cast<size_t>(c.y.size));
     for (int64_t i = 0; has_bias && i < c.y.size; ++i) {
-        expected[static_cast<size_t>(i)].add(static_cast<double>(c.bias[i % shape.out]));
+        expected[static_cast<size_t>(i)].add(static_cast<double>(c.bias[i % desc.out_channels]));
     }
-    for_each_product(shape, [&](int64_t x, int64_t w, int64_t y) {
+    for_each_product(desc, [&](int64_t x, int64_t w, int64_t y) {
         expected[static_cast<size_t>(y)].add(static_cast<double>(c.x[x]) * static_cast<double>(c.weight[w]));
     });
     Guarded<float> y(c.y.size), again(c.y.size);
@@ -129,68 +149,102 @@ void forward(velu_context* context, const Shape& shape, bool has_bias) {
     CHECK_SUCCESS(context, velu_conv2d_forward(context, &c.desc, c.x, c.weight, bias, y));
     CHECK_SUCCESS(context, velu_conv2d_forward(context, &c.desc, c.x, c.weight, bias, again));
     CHECK(same(y, again));
-    near("y", shape, y, expected);
+    near("y", desc, y, expected);
 }
 
-void backward_data(velu_context* context, const Shape& shape) {
-    Case c(shape);
+void backward_data(velu_context* context, const velu_conv2d_desc& desc) {
+    Case c(desc);
     Sums expected(static_cast<size_t>(c.x.size));
-    for_each_product(shape, [&](int64_t x, int64_t w, int64_t y) {
+    for_each_product(desc, [&](int64_t x, int64_t w, int64_t y) {
         expected[static_cast<size_t>(x)].add(static_cast<double>(c.y[y]) * static_cast<double>(c.weight[w]));
     });
     Guarded<float> dx(c.x.size), again(c.x.size);
     CHECK_SUCCESS(context, velu_conv2d_backward_data(context, &c.desc, c.y, c.weight, dx));
     CHECK_SUCCESS(context, velu_conv2d_backward_data(context, &c.desc, c.y, c.weight, again));
     CHECK(same(dx, again));
-    near("dx", shape, dx, expected);
+    near("dx", desc, dx, expected);
 }
 
-void backward_weights(velu_context* context, const Shape& shape, bool has_bias) {
-    Case c(shape);
+void backward_weights(velu_context* context, const velu_conv2d_desc& desc, bool has_bias) {
+    Case c(desc);
     Sums dweight_expected(static_cast<size_t>(c.weight.size));
-    Sums dbias_expected(static_cast<size_t>(shape.out));
-    for_each_product(shape, [&](int64_t x, int64_t w, int64_t y) {
+    Sums dbias_expected(static_cast<size_t>(desc.out_channels));
+    for_each_product(desc, [&](int64_t x, int64_t w, int64_t y) {
         dweight_expected[static_cast<size_t>(w)].add(static_cast<double>(c.x[x]) * static_cast<double>(c.y[y]));
     });
     for (int64_t i = 0; i < c.y.size; ++i) {
-        dbias_expected[static_cast<size_t>(i % shape.out)].add(static_cast<double>(c.y[i]));
+        dbias_expected[static_cast<size_t>(i % desc.out_channels)].add(static_cast<double>(c.y[i]));
     }
-    Guarded<float> dweight(c.weight.size), again(c.weight.size), dbias(shape.out), dbias_again(shape.out);
-    CHECK_SUCCESS(context, velu_conv2d_backward_weights(context, &c.desc, c.x, c.y, dweight,
-                                                        has_bias ? dbias.data : nullptr));
+    Guarded<float> dweight(c.weight.size), again(c.weight.size), dbias(desc.out_channels),
+        dbias_again(desc.out_channels);
+    CHECK_SUCCESS(context,
+                  velu_conv2d_backward_weights(context, &c.desc, c.x, c.y, dweight, has_bias ? dbias.data : nullptr));
     CHECK_SUCCESS(context, velu_conv2d_backward_weights(context, &c.desc, c.x, c.y, again,
                                                         has_bias ? dbias_again.data : nullptr));
     CHECK(same(dweight, again));
-    near("dweight", shape, dweight, dweight_expected);
+    near("dweight", desc, dweight, dweight_expected);
     if (!has_bias) return;
     CHECK(same(dbias, dbias_again));
-    near("dbias", shape, dbias, dbias_expected);
+    near("dbias", desc, dbias, dbias_expected);
 }
 
-template <class Body>
-void for_each_shape_and_thread_count(const Body& body) {
-    for (const int32_t threads : {1, 2, 3}) {
-        const Context context(threads);
-        for (const Shape& shape : kShapes) body(context, shape);
+/// A small shape with everything drawn at random, including windows that hold nothing but padding.
+velu_conv2d_desc random_shape(uint64_t& state) {
+    const auto draw = [&state](uint64_t low, uint64_t high) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        return static_cast<int32_t>(low + (state >> 33) % (high - low + 1));
+    };
+    for (;;) {
+        velu_conv2d_desc d{};
+        d.groups = draw(1, 3) == 1 ? draw(1, 5) : 1;
+        d.batch = draw(1, 3);
+        d.in_height = draw(1, 9);
+        d.in_width = draw(1, 9);
+        d.in_channels = d.groups * draw(1, draw(0, 2) == 0 ? 20 : 4);
+        d.out_channels = d.groups * draw(1, draw(0, 2) == 0 ? 20 : 4);
+        d.kernel_height = draw(1, 4);
+        d.kernel_width = draw(1, 4);
+        d.stride_height = draw(1, 3);
+        d.stride_width = draw(1, 3);
+        d.padding_height = draw(0, draw(0, 3) == 0 ? 7 : 2);
+        d.padding_width = draw(0, draw(0, 3) == 0 ? 7 : 2);
+        d.dilation_height = draw(1, 4);
+        d.dilation_width = draw(1, 4);
+        if (out_height(d) > 0 && out_width(d) > 0) return d;
     }
+}
+
+void all_passes(velu_context* context, const velu_conv2d_desc& desc, bool has_bias) {
+    forward(context, desc, has_bias);
+    backward_data(context, desc);
+    backward_weights(context, desc, has_bias);
 }
 
 }  // namespace
 
 int main() {
-    test("forwardMatchesTheDefinitionForOneToThreeThreads", [] {
-        for_each_shape_and_thread_count([](velu_context* context, const Shape& shape) {
-            forward(context, shape, false);
-            forward(context, shape, true);
-        });
+    test("everyPassMatchesTheDefinitionForOneToThreeThreads", [] {
+        for (const int32_t threads : {1, 2, 3}) {
+            const Context context(threads);
+            for (const Shape& shape : kShapes) {
+                all_passes(context, describe(shape), false);
+                all_passes(context, describe(shape), true);
+            }
+        }
     });
-    test("backwardDataMatchesTheDefinitionForOneToThreeThreads",
-         [] { for_each_shape_and_thread_count([](velu_context* c, const Shape& shape) { backward_data(c, shape); }); });
-    test("backwardWeightsMatchesTheDefinitionForOneToThreeThreads", [] {
-        for_each_shape_and_thread_count([](velu_context* context, const Shape& shape) {
-            backward_weights(context, shape, false);
-            backward_weights(context, shape, true);
-        });
+    test("everyPassMatchesTheDefinitionForRandomShapes", [] {
+        const Context context(2);
+        uint64_t state = 5;
+        for (int round = 0; round < 150; ++round) all_passes(context, random_shape(state), round % 2 == 0);
+    });
+    test("windowsOfPaddingOnlyGiveTheBias", [] {
+        const Context context;
+        const velu_conv2d_desc desc = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 2, 2, 1, 2, 2, 2, 2, 2, 2, 1, 5, 1, 4, 1, 0};
+        all_passes(context, desc, true);
+        Case c(desc);
+        Guarded<float> y(c.y.size);
+        CHECK_SUCCESS(context, velu_conv2d_forward(context, &desc, c.x, c.weight, c.bias, y));
+        CHECK_EQUAL(y[0], c.bias[0]);
     });
     test("backwardWeightsOfAnEmptyBatchStoresZeros", [] {
         const Context context;
@@ -206,7 +260,7 @@ int main() {
     test("workspaceDoesNotGrowAfterPrepare", [] {
         for (const Shape& shape : kShapes) {
             const Context context(2);
-            Case c(shape);
+            Case c(describe(shape));
             Guarded<float> out(std::max({c.x.size, c.y.size, c.weight.size}));
             Guarded<float> dbias(shape.out);
             for (const int32_t pass : {VELU_PASS_FORWARD, VELU_PASS_BACKWARD_DATA, VELU_PASS_BACKWARD_WEIGHTS}) {
@@ -223,7 +277,7 @@ int main() {
     });
     test("aNanInTheImageReachesTheOutputsThatReadIt", [] {
         const Context context;
-        Case c(kShapes[2]);
+        Case c(describe(kShapes[2]));
         c.x[0] = NAN;
         Guarded<float> y(c.y.size);
         CHECK_SUCCESS(context, velu_conv2d_forward(context, &c.desc, c.x, c.weight, c.bias, y));

@@ -1,6 +1,5 @@
 /* velu.h is plain C11, may be included twice, and is complete for a C caller. */
 #include <velu/velu.h>
-#include <velu/velu.h>
 
 #include <stdio.h>
 #include <string.h>

@@ -15,10 +15,12 @@ struct Shape {
     int64_t rows, in, out;
 };
 
-const Shape kShapes[] = {{1, 1, 1},   {1, 33, 31}, {31, 1, 33},   {33, 31, 1},     {31, 33, 257},
+const Shape kShapes[] = {{1, 1, 1},    {1, 33, 31},  {31, 1, 33},  {33, 31, 1},    {31, 33, 257},
                          {64, 64, 10}, {7, 257, 64}, {1000, 5, 3}, {300, 128, 100}};
 
-velu_linear_desc describe(const Shape& s) { return {VELU_DEVICE_CPU, VELU_DTYPE_F32, s.rows, s.in, s.out}; }
+velu_linear_desc describe(const Shape& s) {
+    return {VELU_DEVICE_CPU, VELU_DTYPE_F32, s.rows, s.in, s.out};
+}
 
 struct Case {
     explicit Case(const Shape& s)
@@ -51,7 +53,9 @@ void near(const Guarded<float>& actual, const Sums& expected) {
     }
 }
 
-bool same(const Guarded<float>& a, const Guarded<float>& b) { return std::memcmp(a.data, b.data, a.bytes) == 0; }
+bool same(const Guarded<float>& a, const Guarded<float>& b) {
+    return std::memcmp(a.data, b.data, a.bytes) == 0;
+}
 
 template <class Body>
 void for_each_shape_and_thread_count(const Body& body) {

@@ -30,8 +30,8 @@ inline constexpr velu_optimizer_desc kOptimizer = {
 inline constexpr velu_gradient_norm_desc kGradientNorm = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 32};
 inline constexpr velu_random_desc kRandom = {
     VELU_DEVICE_CPU, VELU_DTYPE_F32, 32, 1, 2, VELU_DISTRIBUTION_TRUNCATED_NORMAL, 0, 1, -2, 2, 0};
-inline constexpr velu_normalize_image_desc kNormalizeImage = {
-    VELU_DEVICE_CPU, VELU_DTYPE_F32, 2, 3, 4, 3, {0.5f, 0.5f, 0.5f, 0}, {0.2f, 0.2f, 0.2f, 0}};
+inline constexpr velu_normalize_image_desc kNormalizeImage = {VELU_DEVICE_CPU,       VELU_DTYPE_F32,       2, 3, 4, 3,
+                                                              {0.5f, 0.5f, 0.5f, 0}, {0.2f, 0.2f, 0.2f, 0}};
 
 /// visit(name, descriptor type's name, function, valid descriptor, needs): one letter of needs per pointer,
 /// 'r' if NULL there (alone) is an invalid argument, 'o' if NULL is fine.
@@ -65,8 +65,8 @@ void for_each(const Visit& visit) {
           "rr");
     visit("velu_softmax_cross_entropy_forward", "velu_softmax_cross_entropy_desc", velu_softmax_cross_entropy_forward,
           kCrossEntropy, "rrro");
-    visit("velu_softmax_cross_entropy_backward", "velu_softmax_cross_entropy_desc",
-          velu_softmax_cross_entropy_backward, kCrossEntropy, "rrror");
+    visit("velu_softmax_cross_entropy_backward", "velu_softmax_cross_entropy_desc", velu_softmax_cross_entropy_backward,
+          kCrossEntropy, "rrror");
     visit("velu_top_k_count", "velu_top_k_desc", velu_top_k_count, kTopK, "rrr");
     visit("velu_optimizer_step", "velu_optimizer_desc", velu_optimizer_step, kOptimizer, "rorrrrr");
     visit("velu_gradient_norm", "velu_gradient_norm_desc", velu_gradient_norm, kGradientNorm, "rr");
@@ -81,7 +81,8 @@ velu_status call(velu_status (*function)(velu_context*, const Desc*, Pointers...
                  const Desc* desc, const std::vector<void*>& pointers) {
     return [&]<size_t... I>(std::index_sequence<I...>) {
         return function(context, desc, static_cast<Pointers>(pointers[I])...);
-    }(std::index_sequence_for<Pointers...>());
+    }
+    (std::index_sequence_for<Pointers...>());
 }
 
 /// Calls change(field, address, bytes) for every number of a descriptor after device and dtype.
@@ -103,9 +104,26 @@ void change_fields(const char* type, Desc& desc, const Change& change) {
 
 /// Whether a 4-byte field is a float, by its name in velu.h.
 inline bool is_float(const std::string& field) {
-    for (const char* name : {"alpha", "beta1", "beta2", "gamma", "mu", "eps", "scale_min", "scale_max", "w2_weight",
-                             "probability", "momentum", "label_smoothing", "weight_decay", "momentum_decay",
-                             "clip_value", "max_norm", "a", "b", "low", "high"}) {
+    for (const char* name : {"alpha",
+                             "beta1",
+                             "beta2",
+                             "gamma",
+                             "mu",
+                             "eps",
+                             "scale_min",
+                             "scale_max",
+                             "w2_weight",
+                             "probability",
+                             "momentum",
+                             "label_smoothing",
+                             "weight_decay",
+                             "momentum_decay",
+                             "clip_value",
+                             "max_norm",
+                             "a",
+                             "b",
+                             "low",
+                             "high"}) {
         if (field == name) return true;
     }
     return false;

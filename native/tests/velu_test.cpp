@@ -81,9 +81,11 @@ Reference reference(const velu_velu_desc& desc, const std::vector<double>& x, co
             ds[i] = is_std ? (v - mean) / (static_cast<double>(channels) * s)
                            : -s * s * s * v / static_cast<double>(channels);
             r.y[i] = lambda * activation[i];
-            r.mean += activation[i] / static_cast<double>(size);
+            // From the first element on, so that equal elements have exactly this mean, and std = 0.
+            r.mean += (activation[i] - activation[0]) / static_cast<double>(size);
         }
     }
+    r.mean += activation[0];
     double variance = 0;
     for (size_t i = 0; i < size; ++i) {
         variance += (activation[i] - r.mean) * (activation[i] - r.mean) / static_cast<double>(size);
@@ -173,8 +175,7 @@ void all_shapes(velu_context* context) {
                     // No element of these is at the clip: |beta2 x| <= 0.98 or > 1.
                     Guarded<float> x(rows * channels), dy(rows * channels);
                     x.fill_uniform(static_cast<uint64_t>(rows * channels), -1.4, 1.4);
-                    const float w2 = rows * channels > 1 ? 0.1f : 0.0f;
-                    compare(context, descriptor(with_statistic(params, statistic), rows, channels, w2), x,
+                    compare(context, descriptor(with_statistic(params, statistic), rows, channels, 0.1f), x,
                             dy.fill_uniform(2), -0.75f);
                 }
             }
@@ -263,8 +264,51 @@ void clamp_of_the_scale(velu_context* context) {
 
 void an_offset_of_the_row(velu_context* context) {
     Guarded<float> x(5 * 300), dy(5 * 300);
-    x.fill_uniform(8, 99.99, 100.01);
+    x.fill_uniform(8, 999.99, 1000.01);
     compare(context, descriptor(with_statistic(kCurve, VELU_STATISTIC_STD), 5, 300), x, dy.fill_uniform(9), 1.0f);
+}
+
+/// The gradient of W2^2 divides A - mean by a std that is far below the rounding of A.
+void an_offset_with_a_regularizer(velu_context* context) {
+    for (const int32_t statistic : {VELU_STATISTIC_INVERSE_RMS, VELU_STATISTIC_STD}) {
+        for (const velu_velu_params& params : {kReleased, kCurve}) {
+            for (const int64_t channels : {1, 33, 300}) {
+                for (const double deviation : {0.001, 0.1}) {
+                    Guarded<float> x(7 * channels), dy(7 * channels);
+                    x.fill_uniform(21, 5 - deviation, 5 + deviation);
+                    compare(context, descriptor(with_statistic(params, statistic), 7, channels, 1.0f), x,
+                            dy.fill_uniform(22), 1.3f);
+                }
+            }
+        }
+    }
+}
+
+/// Equal A have std = 0, where the regularizer's second term is 0.
+void equal_elements_with_a_regularizer(velu_context* context) {
+    for (const float value : {0.0f, 0.3f, -40.0f}) {
+        for (const int64_t rows : {1, 6}) {
+            Guarded<float> x(rows * 4), dy(rows * 4), dx(rows * 4), moments(3);
+            std::fill_n(x.data, rows * 4, value);
+            const velu_velu_desc desc = descriptor(kCurve, rows, 4, 1.0f);
+            CHECK_SUCCESS(context, velu_velu_forward(context, &desc, x, nullptr, x, moments));
+            CHECK_EQUAL(moments[1], 0.0f);
+            std::fill_n(x.data, rows * 4, value);
+            compare(context, desc, x, dy.fill_uniform(4), 1.0f);
+        }
+    }
+}
+
+void moments_in_place(velu_context* context) {
+    // Blocks that float32 resolves and blocks that it does not.
+    const velu_velu_desc desc = descriptor(kReleased, 600, 40);
+    Guarded<float> x(600 * 40), y(600 * 40), moments(3), moments_in_place(3);
+    x.fill_uniform(6);
+    for (int64_t i = 0; i < 12000; ++i) x[i] = 1000.0f + 0.01f * x[i];
+    CHECK_SUCCESS(context, velu_velu_forward(context, &desc, x, nullptr, y, moments));
+    CHECK_SUCCESS(context, velu_velu_forward(context, &desc, x, nullptr, x, moments_in_place));
+    CHECK_EQUAL(std::memcmp(x, y, x.bytes), 0);
+    CHECK_EQUAL(std::memcmp(moments, moments_in_place, moments.bytes), 0);
 }
 
 void nan_and_infinity(velu_context* context) {
@@ -308,11 +352,11 @@ void unaligned(velu_context* context) {
     compare(context, desc, x, dy.fill_uniform(2), 1.0f);
 }
 
-void same_bits_for_any_threads() {
+void same_bits_for_any_threads(double low, double high) {
     constexpr int64_t kRows = 1500, kChannels = 33;
     const velu_velu_desc desc = descriptor(kCurve, kRows, kChannels, 0.1f);
     Guarded<float> x(kRows * kChannels), dy(kRows * kChannels);
-    x.fill_uniform(1, -3, 3);
+    x.fill_uniform(1, low, high);
     dy.fill_uniform(2);
     Guarded<float> y1(x.size), dx1(x.size), scalars1(4);
     for (const int32_t threads : {1, 2, 3}) {
@@ -396,11 +440,15 @@ int main() {
     on_every_isa("agreesWithFloat64ForUnusualParameters", unusual_parameters);
     on_every_isa("clampStopsTheScaleAndItsGradient", clamp_of_the_scale);
     on_every_isa("standardDeviationSurvivesALargeMean", an_offset_of_the_row);
+    on_every_isa("gradientOfTheRegularizerSurvivesALargeMean", an_offset_with_a_regularizer);
+    on_every_isa("regularizerLeavesOutTheDeviationOfEqualElements", equal_elements_with_a_regularizer);
+    on_every_isa("momentsInPlaceHaveTheSameBits", moments_in_place);
     on_every_isa("reproducesThePublishedCurve", published_curve);
     on_every_isa("nanSpoilsItsRowOnlyAndInfinityFollowsIeee", nan_and_infinity);
     on_every_isa("inPlaceGivesTheSameBits", in_place);
     on_every_isa("acceptsPointersAlignedToOneElement", unaligned);
     on_every_isa("momentsOfManySurviveALargeMean", moments_of_many);
-    check::test("sameBitsForAnyThreadCount", same_bits_for_any_threads);
+    check::test("sameBitsForAnyThreadCount", [] { same_bits_for_any_threads(-3, 3); });
+    check::test("sameBitsForAnyThreadCountInFloat64", [] { same_bits_for_any_threads(1000, 1000.001); });
     return check::report();
 }

@@ -32,9 +32,9 @@ inline constexpr uint32_t kBackendTableVersion = 1;
 /// One entry per operation of velu.h, with the same arguments after the context. An operation the backend does not have
 /// may be nullptr: the core answers UNSUPPORTED. The entries up to memory_set must be there.
 struct BackendTable {
-    uint32_t version;   // kBackendTableVersion
-    uint32_t size;      // sizeof(BackendTable)
-    uint32_t dtypes;    // bit 1 << VELU_DTYPE_* for every dtype that its operations accept
+    uint32_t version;  // kBackendTableVersion
+    uint32_t size;     // sizeof(BackendTable)
+    uint32_t dtypes;   // bit 1 << VELU_DTYPE_* for every dtype that its operations accept
     uint32_t reserved;
 
     velu_status (*backend_query)(velu_backend_info* info);
@@ -96,15 +96,13 @@ struct BackendTable {
                                        const float* moments, void* dx, void* dresidual, float* dweight, float* dbias,
                                        float* dlambda);
 
-    velu_status (*max_pool2d_forward)(DeviceContext*, const velu_pool2d_desc*, const void* x, void* y,
-                                      uint8_t* argmax);
+    velu_status (*max_pool2d_forward)(DeviceContext*, const velu_pool2d_desc*, const void* x, void* y, uint8_t* argmax);
     velu_status (*max_pool2d_backward)(DeviceContext*, const velu_pool2d_desc*, const void* dy, const uint8_t* argmax,
                                        void* dx);
     velu_status (*avg_pool2d_forward)(DeviceContext*, const velu_pool2d_desc*, const void* x, void* y);
     velu_status (*avg_pool2d_backward)(DeviceContext*, const velu_pool2d_desc*, const void* dy, void* dx);
     velu_status (*global_avg_pool_forward)(DeviceContext*, const velu_global_avg_pool_desc*, const void* x, void* y);
-    velu_status (*global_avg_pool_backward)(DeviceContext*, const velu_global_avg_pool_desc*, const void* dy,
-                                            void* dx);
+    velu_status (*global_avg_pool_backward)(DeviceContext*, const velu_global_avg_pool_desc*, const void* dy, void* dx);
 
     velu_status (*softmax_cross_entropy_forward)(DeviceContext*, const velu_softmax_cross_entropy_desc*,
                                                  const void* logits, const int32_t* labels, float* loss,
@@ -121,8 +119,7 @@ struct BackendTable {
     velu_status (*gradient_norm)(DeviceContext*, const velu_gradient_norm_desc*, const void* gradients, float* norm);
 
     velu_status (*random_fill)(DeviceContext*, const velu_random_desc*, float* out);
-    velu_status (*normalize_image_forward)(DeviceContext*, const velu_normalize_image_desc*, const uint8_t* x,
-                                           void* y);
+    velu_status (*normalize_image_forward)(DeviceContext*, const velu_normalize_image_desc*, const uint8_t* x, void* y);
 };
 
 }  // namespace velu

@@ -56,7 +56,8 @@ void load(int32_t device, Backend& backend) {
     const BackendTable* table = entry == nullptr ? nullptr : entry();
     if (table == nullptr) return unavailable("%.300s is not a VeLU backend%s", path, "");
     if (table->version != kBackendTableVersion || table->size != sizeof(BackendTable)) {
-        return unavailable("%.300s is of another version than libvelu.so; install both from the same build%s", path, "");
+        return unavailable("%.300s is of another version than libvelu.so; install both from the same build%s", path,
+                           "");
     }
     if (!has_required_entries(*table)) return unavailable("%.300s lacks entries that every backend has%s", path, "");
     backend.table = table;

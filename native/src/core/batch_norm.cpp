@@ -87,13 +87,12 @@ velu_status velu_batch_norm_forward_inference(velu_context* context, const velu_
     if (call.failed()) return call.status();
     check_velu_only(call, *desc, "lambda", lambda);
     check_velu_only(call, *desc, "moments", moments);
-    call.buffers({input("x", x, bytes.x, align), input("weight", weight, bytes.channels, kFloat),
-                  input("bias", bias, bytes.channels, kFloat), optional(input("residual", residual, bytes.x, align)),
-                  optional(input("lambda", lambda, kFloat, kFloat)),
-                  input("running_mean", running_mean, bytes.channels, kFloat),
-                  input("running_var", running_var, bytes.channels, kFloat),
-                  in_place("y", y, bytes.x, align, "x", "residual"),
-                  optional(output("moments", moments, 3 * kFloat, kFloat))});
+    call.buffers(
+        {input("x", x, bytes.x, align), input("weight", weight, bytes.channels, kFloat),
+         input("bias", bias, bytes.channels, kFloat), optional(input("residual", residual, bytes.x, align)),
+         optional(input("lambda", lambda, kFloat, kFloat)), input("running_mean", running_mean, bytes.channels, kFloat),
+         input("running_var", running_var, bytes.channels, kFloat), in_place("y", y, bytes.x, align, "x", "residual"),
+         optional(output("moments", moments, 3 * kFloat, kFloat))});
     return call.run(&BackendTable::batch_norm_forward_inference, desc, x, weight, bias, residual, lambda, running_mean,
                     running_var, y, moments);
 }
@@ -112,8 +111,10 @@ velu_status velu_batch_norm_backward(velu_context* context, const velu_batch_nor
     check_velu_only(call, *desc, "moments", moments);
     check_velu_only(call, *desc, "dlambda", dlambda);
     if (desc->activation == VELU_ACTIVATION_VELU && desc->w2_weight != 0 && moments == nullptr) {
-        call.fail(VELU_STATUS_INVALID_ARGUMENT, "w2_weight is %g and moments is NULL; pass the moments that the "
-                  "forward pass stored, or w2_weight = 0", static_cast<double>(desc->w2_weight));
+        call.fail(VELU_STATUS_INVALID_ARGUMENT,
+                  "w2_weight is %g and moments is NULL; pass the moments that the "
+                  "forward pass stored, or w2_weight = 0",
+                  static_cast<double>(desc->w2_weight));
     }
     if ((residual == nullptr) != (dresidual == nullptr)) {
         call.fail(VELU_STATUS_INVALID_ARGUMENT, "%s is NULL and %s is not; pass both or neither",

@@ -134,8 +134,9 @@ void Call::buffers(std::initializer_list<Buffer> buffers) {
                         buffer.bytes);
         }
         if (reinterpret_cast<uintptr_t>(buffer.data) % static_cast<uintptr_t>(buffer.alignment) != 0) {
-            return fail(VELU_STATUS_INVALID_ARGUMENT, "%s is at %p, which is not aligned to its element's %" PRId64
-                        " bytes", buffer.name, buffer.data, buffer.alignment);
+            return fail(VELU_STATUS_INVALID_ARGUMENT,
+                        "%s is at %p, which is not aligned to its element's %" PRId64 " bytes", buffer.name,
+                        buffer.data, buffer.alignment);
         }
     }
     for (const Buffer& written : buffers) {
@@ -144,11 +145,12 @@ void Call::buffers(std::initializer_list<Buffer> buffers) {
             if (&other == &written || other.data == nullptr) continue;
             const auto a = reinterpret_cast<uintptr_t>(written.data);
             const auto b = reinterpret_cast<uintptr_t>(other.data);
-            if (a + static_cast<uintptr_t>(written.bytes) <= b || b + static_cast<uintptr_t>(other.bytes) <= a) continue;
+            if (a + static_cast<uintptr_t>(written.bytes) <= b || b + static_cast<uintptr_t>(other.bytes) <= a)
+                continue;
             if (a == b && written.bytes == other.bytes && may_be(written, other.name)) continue;
-            return fail(VELU_STATUS_INVALID_ARGUMENT, "%s (%" PRId64 " bytes at %p) overlaps %s (%" PRId64
-                        " bytes at %p); give it memory of its own", written.name, written.bytes, written.data,
-                        other.name, other.bytes, other.data);
+            return fail(VELU_STATUS_INVALID_ARGUMENT,
+                        "%s (%" PRId64 " bytes at %p) overlaps %s (%" PRId64 " bytes at %p); give it memory of its own",
+                        written.name, written.bytes, written.data, other.name, other.bytes, other.data);
         }
     }
 }

@@ -61,7 +61,8 @@ inline Buffer optional(Buffer buffer) {
 
 class Call {
 public:
-    /// Takes the context; afterwards failed() if it is NULL or busy.
+    /// Takes the context; afterwards failed() if it is NULL or busy. A busy context's message belongs to the call that
+    /// holds it: velu_context_last_error() stays as it was, and callers explain BUSY with velu_status_name().
     Call(velu_context* context, const char* function);
     ~Call();
     Call(const Call&) = delete;
@@ -122,7 +123,9 @@ private:
 };
 
 /// Bytes of one element of a dtype that check_header() has accepted.
-inline int64_t dtype_size(int32_t dtype) { return dtype == VELU_DTYPE_BF16 ? 2 : 4; }
+inline int64_t dtype_size(int32_t dtype) {
+    return dtype == VELU_DTYPE_BF16 ? 2 : 4;
+}
 
 inline constexpr int64_t kFloat = sizeof(float);
 

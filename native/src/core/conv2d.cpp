@@ -55,8 +55,8 @@ Bytes check(Call& call, const velu_conv2d_desc& desc) {
     check_conv2d(call, desc);
     if (call.failed()) return {};
     const int64_t element = velu::dtype_size(desc.dtype);
-    const int64_t out_height = window_count(desc.in_height, desc.kernel_height, desc.stride_height,
-                                            desc.padding_height, desc.dilation_height);
+    const int64_t out_height =
+        window_count(desc.in_height, desc.kernel_height, desc.stride_height, desc.padding_height, desc.dilation_height);
     const int64_t out_width =
         window_count(desc.in_width, desc.kernel_width, desc.stride_width, desc.padding_width, desc.dilation_width);
     const std::initializer_list<int64_t> weight = {desc.out_channels, desc.kernel_height, desc.kernel_width,

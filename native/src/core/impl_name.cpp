@@ -47,7 +47,9 @@ bool is_operation(const char* name) {
     return false;
 }
 
-bool starts_with(const char* name, const char* prefix) { return std::strncmp(name, prefix, std::strlen(prefix)) == 0; }
+bool starts_with(const char* name, const char* prefix) {
+    return std::strncmp(name, prefix, std::strlen(prefix)) == 0;
+}
 
 }  // namespace
 

@@ -4,7 +4,6 @@ using velu::BackendTable;
 using velu::Call;
 using velu::input;
 using velu::kFloat;
-using velu::optional;
 using velu::output;
 
 namespace {
@@ -19,7 +18,8 @@ void check(Call& call, const velu_optimizer_desc& desc) {
         call.half_open("momentum", desc.momentum, 0, 1);
         call.range("nesterov", desc.nesterov, 0, 1);
         if (desc.nesterov == 1 && desc.momentum == 0) {
-            call.fail(VELU_STATUS_INVALID_ARGUMENT, "nesterov is 1 and momentum is 0; Nesterov needs a momentum above "
+            call.fail(VELU_STATUS_INVALID_ARGUMENT,
+                      "nesterov is 1 and momentum is 0; Nesterov needs a momentum above "
                       "0, or set nesterov to 0");
         }
     } else {

@@ -39,9 +39,9 @@ Bytes check(Call& call, const velu_pool2d_desc& desc, bool max) {
     check_padding(call, "height", desc.kernel_height, desc.padding_height);
     check_padding(call, "width", desc.kernel_width, desc.padding_width);
     if (max && !call.failed() && int64_t{desc.kernel_height} * desc.kernel_width > 255) {
-        call.fail(VELU_STATUS_INVALID_ARGUMENT, "a window of %" PRId32 " x %" PRId32 " has %" PRId64
-                  " positions; maximum pooling takes at most 255", desc.kernel_height, desc.kernel_width,
-                  int64_t{desc.kernel_height} * desc.kernel_width);
+        call.fail(VELU_STATUS_INVALID_ARGUMENT,
+                  "a window of %" PRId32 " x %" PRId32 " has %" PRId64 " positions; maximum pooling takes at most 255",
+                  desc.kernel_height, desc.kernel_width, int64_t{desc.kernel_height} * desc.kernel_width);
     }
     if (!max) call.range("count_include_pad", desc.count_include_pad, 0, 1);
     check_window(call, "height", desc.in_height, desc.kernel_height, desc.stride_height, desc.padding_height, 1);
@@ -77,8 +77,8 @@ velu_status velu_max_pool2d_backward(velu_context* context, const velu_pool2d_de
     const Bytes bytes = check(call, *desc, true);
     const int64_t align = velu::dtype_size(desc->dtype);
     if (call.failed() || desc->batch == 0) return call.status();
-    call.buffers({input("dy", dy, bytes.y, align), input("argmax", argmax, bytes.argmax, 1),
-                  output("dx", dx, bytes.x, align)});
+    call.buffers(
+        {input("dy", dy, bytes.y, align), input("argmax", argmax, bytes.argmax, 1), output("dx", dx, bytes.x, align)});
     return call.run(&BackendTable::max_pool2d_backward, desc, dy, argmax, dx);
 }
 

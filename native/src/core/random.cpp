@@ -8,7 +8,9 @@ using velu::output;
 namespace {
 
 /// Probability that a standard normal number is below z.
-double normal_cdf(double z) { return 0.5 * std::erfc(-z / std::sqrt(2.0)); }
+double normal_cdf(double z) {
+    return 0.5 * std::erfc(-z / std::sqrt(2.0));
+}
 
 void check_truncation(Call& call, const velu_random_desc& desc) {
     const double mean = static_cast<double>(desc.a);
@@ -21,8 +23,10 @@ void check_truncation(Call& call, const velu_random_desc& desc) {
     const double mass = std > 0 ? normal_cdf((high - mean) / std) - normal_cdf((low - mean) / std)
                                 : static_cast<double>(low <= mean && mean <= high);
     if (!(mass >= 0.01)) {
-        call.fail(VELU_STATUS_INVALID_ARGUMENT, "[%g, %g] holds %.3g %% of a normal distribution with mean %g and "
-                  "standard deviation %g; it must hold at least 1 %%", low, high, mass * 100, mean, std);
+        call.fail(VELU_STATUS_INVALID_ARGUMENT,
+                  "[%g, %g] holds %.3g %% of a normal distribution with mean %g and "
+                  "standard deviation %g; it must hold at least 1 %%",
+                  low, high, mass * 100, mean, std);
     }
 }
 
@@ -37,8 +41,10 @@ void check(Call& call, const velu_random_desc& desc) {
     if (call.failed()) return;
     if (desc.distribution == VELU_DISTRIBUTION_UNIFORM) {
         if (desc.b < desc.a) {
-            call.fail(VELU_STATUS_INVALID_ARGUMENT, "b is %g; the upper end of a uniform distribution must not be "
-                      "below its lower end a, %g", static_cast<double>(desc.b), static_cast<double>(desc.a));
+            call.fail(VELU_STATUS_INVALID_ARGUMENT,
+                      "b is %g; the upper end of a uniform distribution must not be "
+                      "below its lower end a, %g",
+                      static_cast<double>(desc.b), static_cast<double>(desc.a));
         }
         return;
     }

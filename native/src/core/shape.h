@@ -18,7 +18,8 @@ inline int64_t window_count(int64_t in, int32_t kernel, int32_t stride, int32_t 
 inline void check_window(Call& call, const char* axis, int64_t in, int32_t kernel, int32_t stride, int32_t padding,
                          int32_t dilation) {
     if (call.failed()) return;
-    if (in > kMaxBytes) return call.fail(VELU_STATUS_INVALID_ARGUMENT, "in_%s is %" PRId64 ", more than 2^47", axis, in);
+    if (in > kMaxBytes)
+        return call.fail(VELU_STATUS_INVALID_ARGUMENT, "in_%s is %" PRId64 ", more than 2^47", axis, in);
     if (window_count(in, kernel, stride, padding, dilation) >= 1) return;
     call.fail(VELU_STATUS_INVALID_ARGUMENT,
               "the window (kernel_%s %" PRId32 ", dilation %" PRId32 ") is larger than in_%s %" PRId64

@@ -15,8 +15,7 @@ velu_status velu_top_k_count(velu_context* context, const velu_top_k_desc* desc,
     const int64_t align = velu::dtype_size(desc->dtype);
     const int64_t logits_bytes = call.bytes("logits", {desc->rows, desc->classes}, align);
     const int64_t labels_bytes = call.bytes("labels", {desc->rows}, sizeof(int32_t));
-    call.buffers({input("logits", logits, logits_bytes, align),
-                  input("labels", labels, labels_bytes, alignof(int32_t)),
+    call.buffers({input("logits", logits, logits_bytes, align), input("labels", labels, labels_bytes, alignof(int32_t)),
                   output("count", count, sizeof *count, alignof(int64_t))});
     return call.run(&BackendTable::top_k_count, desc, logits, labels, count);
 }

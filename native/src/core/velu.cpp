@@ -52,7 +52,8 @@ velu_status velu_velu_forward(velu_context* context, const velu_velu_desc* desc,
     const int64_t bytes = check(call, *desc);
     const int64_t align = velu::dtype_size(desc->dtype);
     if (!call.failed() && desc->rows == 0 && moments != nullptr) {
-        call.fail(VELU_STATUS_INVALID_ARGUMENT, "rows is 0 and moments are asked for, but no rows have no moments; "
+        call.fail(VELU_STATUS_INVALID_ARGUMENT,
+                  "rows is 0 and moments are asked for, but no rows have no moments; "
                   "pass moments = NULL");
     }
     if (call.failed() || desc->rows == 0) return call.status();
@@ -74,8 +75,10 @@ velu_status velu_velu_backward(velu_context* context, const velu_velu_desc* desc
         return call.run(&BackendTable::memory_set, dlambda, 0, kFloat);  // the sum over no elements
     }
     if (desc->w2_weight != 0 && moments == nullptr) {
-        call.fail(VELU_STATUS_INVALID_ARGUMENT, "w2_weight is %g and moments is NULL; pass the moments that "
-                  "velu_velu_forward stored, or w2_weight = 0", static_cast<double>(desc->w2_weight));
+        call.fail(VELU_STATUS_INVALID_ARGUMENT,
+                  "w2_weight is %g and moments is NULL; pass the moments that "
+                  "velu_velu_forward stored, or w2_weight = 0",
+                  static_cast<double>(desc->w2_weight));
     }
     call.buffers({input("x", x, bytes, align), input("dy", dy, bytes, align),
                   optional(input("lambda", lambda, kFloat, kFloat)),

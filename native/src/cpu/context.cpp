@@ -6,7 +6,9 @@
 
 namespace velu::cpu {
 
-Workspace::~Workspace() { std::free(memory_); }
+Workspace::~Workspace() {
+    std::free(memory_);
+}
 
 void* Workspace::reserve(size_t bytes) {
     if (bytes <= size_) return memory_;

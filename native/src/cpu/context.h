@@ -40,7 +40,9 @@ struct Context final : DeviceContext {
     ~Context();
 };
 
-inline Context& cpu(DeviceContext* context) { return *static_cast<Context*>(context); }
+inline Context& cpu(DeviceContext* context) {
+    return *static_cast<Context*>(context);
+}
 
 /// body(block) for every block in [0, blocks), divided statically over the context's OpenMP threads.
 /// Results must not depend on which thread runs a block: reductions go to one slot per block and are merged in order.

@@ -10,7 +10,9 @@ namespace {
 /// Enough for every shape of a large network; a service with ever new shapes must not grow without bound.
 constexpr size_t kMaxPlans = 4096;
 
-constexpr size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
+constexpr size_t round_up(size_t bytes) {
+    return (bytes + 63) / 64 * 64;
+}
 
 /// Sets the calling thread's OpenMP thread count and puts the old one back.
 class OpenMpThreads {
@@ -149,9 +151,8 @@ velu_status run_plan(Context& context, const DnnlPlan& plan, void* workspace,
     dnnl_stream_t stream = context.dnnl->stream.get();
     for (const DnnlPlan::Step& step : plan.steps) {
         dnnl_memory_set_data_handle(step.scratchpad.get(), base + plan.scratchpad_offset);
-        const dnnl_status_t status = dnnl_primitive_execute(step.primitive.get(), stream,
-                                                            static_cast<int>(step.arguments.size()),
-                                                            step.arguments.data());
+        const dnnl_status_t status = dnnl_primitive_execute(
+            step.primitive.get(), stream, static_cast<int>(step.arguments.size()), step.arguments.data());
         if (status != dnnl_success) {
             return context.fail(status == dnnl_out_of_memory ? VELU_STATUS_OUT_OF_MEMORY : VELU_STATUS_INTERNAL,
                                 "oneDNN: %s failed with status %d", plan.name.c_str(), static_cast<int>(status));

@@ -20,9 +20,12 @@ int32_t pass_of(const char* operation) {
 
 const char* isa_name(int32_t isa) {
     switch (isa) {
-        case VELU_ISA_AVX512: return "avx512";
-        case VELU_ISA_AVX2: return "avx2";
-        default: return "baseline";
+        case VELU_ISA_AVX512:
+            return "avx512";
+        case VELU_ISA_AVX2:
+            return "avx2";
+        default:
+            return "baseline";
     }
 }
 

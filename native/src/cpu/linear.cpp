@@ -49,7 +49,9 @@ DnnlPlan make_linear(const DnnlState& state, const velu_linear_desc& d, int32_t 
     }
 }
 
-int64_t row_blocks(const velu_linear_desc& desc) { return (desc.rows + kRowsPerBlock - 1) / kRowsPerBlock; }
+int64_t row_blocks(const velu_linear_desc& desc) {
+    return (desc.rows + kRowsPerBlock - 1) / kRowsPerBlock;
+}
 
 /// Bytes of one partial sum per block of rows.
 size_t column_sum_bytes(const velu_linear_desc& desc) {
@@ -72,7 +74,8 @@ void column_sum(const Context& context, const velu_linear_desc& desc, const floa
     });
     for (int64_t column = 0; column < columns; ++column) {
         double total = 0;
-        for (int64_t block = 0; block < blocks; ++block) total += static_cast<double>(partial[block * columns + column]);
+        for (int64_t block = 0; block < blocks; ++block)
+            total += static_cast<double>(partial[block * columns + column]);
         sum[column] = static_cast<float>(total);
     }
 }
@@ -123,8 +126,8 @@ velu_status linear_backward_data(DeviceContext* context, const velu_linear_desc*
     });
 }
 
-velu_status linear_backward_weights(DeviceContext* context, const velu_linear_desc* desc, const void* x,
-                                    const void* dy, float* dweight, float* dbias) {
+velu_status linear_backward_weights(DeviceContext* context, const velu_linear_desc* desc, const void* x, const void* dy,
+                                    float* dweight, float* dbias) {
     return guarded(context, [&] {
         const DnnlPlan& plan = linear_plan(cpu(context), *desc, VELU_PASS_BACKWARD_WEIGHTS, false);
         if (const velu_status status = check(context, plan); status != VELU_STATUS_SUCCESS) return status;

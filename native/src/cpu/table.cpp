@@ -47,8 +47,9 @@ velu_status context_create(const velu_context_desc* desc, DeviceContext** contex
     }
     const int32_t best = best_isa();
     if (desc->isa > best) {
-        return fail(VELU_STATUS_UNSUPPORTED, "this processor has no %s; the best it has is %s, which VELU_ISA_AUTO takes",
-                    isa_name(desc->isa), isa_name(best));
+        return fail(VELU_STATUS_UNSUPPORTED,
+                    "this processor has no %s; the best it has is %s, which VELU_ISA_AUTO takes", isa_name(desc->isa),
+                    isa_name(best));
     }
     try {
         auto created = std::make_unique<Context>();
@@ -64,9 +65,13 @@ velu_status context_create(const velu_context_desc* desc, DeviceContext** contex
     }
 }
 
-void context_destroy(DeviceContext* context) { delete &cpu(context); }
+void context_destroy(DeviceContext* context) {
+    delete &cpu(context);
+}
 
-velu_status context_synchronize(DeviceContext*) { return VELU_STATUS_SUCCESS; }
+velu_status context_synchronize(DeviceContext*) {
+    return VELU_STATUS_SUCCESS;
+}
 
 velu_status context_threads(DeviceContext* context, int32_t* threads) {
     *threads = cpu(context).threads;
@@ -131,4 +136,6 @@ constexpr BackendTable kTable = {
 }  // namespace
 }  // namespace velu::cpu
 
-const velu::BackendTable* velu_backend_table(void) { return &velu::cpu::kTable; }
+const velu::BackendTable* velu_backend_table(void) {
+    return &velu::cpu::kTable;
+}

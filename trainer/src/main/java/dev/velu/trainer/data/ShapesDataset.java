@@ -11,9 +11,10 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * Images of one plane figure each, drawn when asked for: random position, rotation, size (55 to 85 % of the image),
- * colours with a minimum contrast, a background that may shade from one colour to another, and noise. Image {@code i}
- * of a seed and split is always the same, whatever else is drawn.
+ * Images of one plane figure each, drawn when asked for: random position, rotation (up to 30 degrees either way), size (55
+ * to 85 % of the image), a figure of a random colour lighter than its background by a minimum contrast, a background that
+ * may shade from one colour to another, and noise. Image {@code i} of a seed and split is always the same, whatever else is
+ * drawn.
  */
 final class ShapesDataset implements Dataset {
 
@@ -23,8 +24,11 @@ final class ShapesDataset implements Dataset {
     private static final double MIN_EXTENT = 0.55;
     private static final double MAX_EXTENT = 0.85;
 
-    /** Least difference of luma between figure and both ends of the background, of 255. */
-    private static final double MIN_CONTRAST = 70;
+    /** Largest rotation either way, in radians. */
+    private static final double MAX_ANGLE = Math.PI / 6;
+
+    /** How much more luma than both ends of the background a figure has at least, of 255. */
+    private static final double MIN_CONTRAST = 60;
 
     /** Largest amplitude of the noise, of 255. */
     private static final double MAX_NOISE = 24;
@@ -97,13 +101,15 @@ final class ShapesDataset implements Dataset {
         Color near = color(random);
         Color far = random.nextBoolean() ? near : shade(near, random);
         Color figure = color(random);
-        while (tooAlike(figure, near) || tooAlike(figure, far)) {
+        while (luma(figure) < Math.max(luma(near), luma(far)) + MIN_CONTRAST) {
+            near = color(random);
+            far = random.nextBoolean() ? near : shade(near, random);
             figure = color(random);
         }
         double radius = side * random.nextDouble(MIN_EXTENT, MAX_EXTENT) / 2;
         double centerX = random.nextDouble(radius, side - radius);
         double centerY = random.nextDouble(radius, side - radius);
-        double angle = random.nextDouble(0, 2 * Math.PI);
+        double angle = random.nextDouble(-MAX_ANGLE, MAX_ANGLE);
         // StrictMath, so that the same image comes out on every machine.
         double cos = radius * StrictMath.cos(angle);
         double sin = radius * StrictMath.sin(angle);
@@ -144,10 +150,6 @@ final class ShapesDataset implements Dataset {
 
     private static int near(int value, SplitMix random) {
         return Math.clamp(value + random.nextInt(97) - 48, 0, 255);
-    }
-
-    private static boolean tooAlike(Color figure, Color ground) {
-        return Math.abs(luma(figure) - luma(ground)) < MIN_CONTRAST;
     }
 
     /** Rec. 601 luma. */
