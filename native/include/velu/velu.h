@@ -161,7 +161,10 @@ VELU_API velu_status velu_context_create(const velu_context_desc* desc, velu_con
 /** Releases a context after its work has finished. BUSY if another thread is inside a call. NULL is a no-op. */
 VELU_API velu_status velu_context_destroy(velu_context* context);
 
-/** Message of the last failed call on this context; "" if none failed. Valid until the next call on the context. */
+/**
+ * Message of the last failed call on this context; "" if none failed. Valid until the next call on the context.
+ * VELU_STATUS_BUSY leaves it as it was, since the message belongs to the thread inside: use velu_status_name then.
+ */
 VELU_API const char* velu_context_last_error(const velu_context* context);
 
 /** Waits until all work given to the context has finished. On the CPU every call is complete when it returns. */
@@ -254,7 +257,8 @@ VELU_API velu_status velu_velu_forward(velu_context* context, const velu_velu_de
                                        const float* lambda, void* y, float* moments);
 
 /**
- * Gradient of sum(dy * y) + w2_weight * W2^2, in one pass over memory (two reads, one write per element).
+ * Gradient of sum(dy * y) + w2_weight * W2^2, in one pass over memory (two reads, one write per element); moments so
+ * ill-conditioned that float32 would miss the accuracy are recomputed first, with another pass over x.
  * x, dy, dx: [rows][channels], dx may be dy. lambda as in forward. moments: what forward stored; may be NULL if
  * w2_weight = 0. dlambda: one float, sum(dy * A), or NULL if not wanted.
  */

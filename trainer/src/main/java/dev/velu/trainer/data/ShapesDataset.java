@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * Images of one plane figure each, drawn when asked for: random position, rotation (up to 30 degrees either way), size (55
- * to 85 % of the image), a figure of a random colour lighter than its background by a minimum contrast, a background that
+ * Images of one plane figure each, drawn when asked for: random position, rotation (up to 20 degrees either way), size (60
+ * to 90 % of the image), a figure of a random colour lighter than its background by a minimum contrast, a background that
  * may shade from one colour to another, and noise. Image {@code i} of a seed and split is always the same, whatever else is
  * drawn.
  */
@@ -21,17 +21,17 @@ final class ShapesDataset implements Dataset {
     /** Measured over the default training images. */
     private static final Normalization NORMALIZATION = Normalization.gray(0.5f, 0.29f);
 
-    private static final double MIN_EXTENT = 0.55;
-    private static final double MAX_EXTENT = 0.85;
+    private static final double MIN_EXTENT = 0.6;
+    private static final double MAX_EXTENT = 0.9;
 
     /** Largest rotation either way, in radians. */
-    private static final double MAX_ANGLE = Math.PI / 6;
+    private static final double MAX_ANGLE = Math.PI / 9;
 
     /** How much more luma than both ends of the background a figure has at least, of 255. */
-    private static final double MIN_CONTRAST = 60;
+    private static final double MIN_CONTRAST = 70;
 
     /** Largest amplitude of the noise, of 255. */
-    private static final double MAX_NOISE = 24;
+    private static final double MAX_NOISE = 20;
 
     static {
         HeadlessAwt.choose();
