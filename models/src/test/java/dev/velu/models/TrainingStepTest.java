@@ -174,7 +174,7 @@ class TrainingStepTest {
         final float w2Weight = 0.1f;
 
         Differentiated(boolean fuse) {
-            network = network(VeluParameters.curve(), parameters, w2Weight);
+            network = network(VeluParameters.released(), parameters, w2Weight);
             Value given = network.graph().input("labels", new TensorType(DType.I32, Shape.of(BATCH)));
             Value loss = new SoftmaxCrossEntropy(0).apply(network.graph(), network.logits(), given);
             network.graph().result("loss", loss);
