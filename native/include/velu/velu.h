@@ -11,13 +11,14 @@
  * - Operations are named velu_<operation>_<verb>(context, descriptor, inputs..., outputs...). A descriptor is a
  *   fixed-width struct; it is read during the call only. It starts with the device and the dtype of the data.
  * - Tensors are raw pointers to dense row-major memory on the context's device, aligned to their element size (64 bytes
- *   is fastest). Images are NHWC; convolution weights are [out_channels][kernel_height][kernel_width][in_channels/groups];
- *   linear weights are [out_features][in_features]. The caller owns all of them and must make them as large as the
- *   descriptor says: the library cannot see the size of a raw pointer.
+ *   is fastest). Images are NHWC; convolution weights are
+ * [out_channels][kernel_height][kernel_width][in_channels/groups]; linear weights are [out_features][in_features]. The
+ * caller owns all of them and must make them as large as the descriptor says: the library cannot see the size of a raw
+ * pointer.
  * - `void*` data has the descriptor's dtype. Parameters, statistics, gradients of parameters, losses and moments are
  *   always float32 (`float*`), whatever the dtype.
- * - Outputs are overwritten, never accumulated into, unless a function says otherwise. Inputs and outputs may not overlap
- *   unless a function says so.
+ * - Outputs are overwritten, never accumulated into, unless a function says otherwise. Inputs and outputs may not
+ * overlap unless a function says so.
  * - A context is used by one thread at a time. A call that finds the context in use by another thread returns
  *   VELU_STATUS_BUSY and does nothing else.
  * - The same call with the same inputs, shape and thread count gives the same bits.
@@ -40,7 +41,7 @@ extern "C" {
 #endif
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* Versions, status, enumerations                                                                                      */
+/* Versions, status, enumerations */
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /** Version of this ABI. It changes with every incompatible change; callers compare it with velu_abi_version() once. */
@@ -58,16 +59,10 @@ enum {
 };
 
 /** Kind of device. */
-enum {
-    VELU_DEVICE_CPU = 0,
-    VELU_DEVICE_CUDA = 1
-};
+enum { VELU_DEVICE_CPU = 0, VELU_DEVICE_CUDA = 1 };
 
 /** Element type of tensors. */
-enum {
-    VELU_DTYPE_F32 = 0,
-    VELU_DTYPE_BF16 = 1
-};
+enum { VELU_DTYPE_F32 = 0, VELU_DTYPE_BF16 = 1 };
 
 /** Activation functions. VELU takes its constants from a velu_velu_params. */
 enum {
@@ -103,7 +98,7 @@ VELU_API const char* velu_version(void);
 VELU_API const char* velu_status_name(velu_status status);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* Backends and devices                                                                                                */
+/* Backends and devices */
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /** What is known of one backend. */
@@ -112,8 +107,9 @@ typedef struct velu_backend_info {
     int32_t available;    /* 1 if contexts can be created */
     int32_t device_count; /* devices found */
     int32_t reserved;
-    char libraries[256];  /* libraries below and their versions, compiled and loaded, e.g. "oneDNN 3.11.0 (built with 3.11.0)" */
-    char reason[512];     /* why it is unavailable; empty if available */
+    char libraries[256]; /* libraries below and their versions, compiled and loaded, e.g. "oneDNN 3.11.0 (built
+                            with 3.11.0)" */
+    char reason[512];    /* why it is unavailable; empty if available */
 } velu_backend_info;
 
 /** What is known of one device. */
@@ -128,8 +124,8 @@ typedef struct velu_device_info {
 } velu_device_info;
 
 /**
- * Describes the backend for a kind of device, loading it at the first call. The plugin libvelu_<device>.so is looked for
- * beside the library that holds this function. A missing backend is a success with available = 0 and a reason.
+ * Describes the backend for a kind of device, loading it at the first call. The plugin libvelu_<device>.so is looked
+ * for beside the library that holds this function. A missing backend is a success with available = 0 and a reason.
  * Fails with INVALID_ARGUMENT for an unknown device or NULL info. Safe from any thread.
  */
 VELU_API velu_status velu_backend_query(int32_t device, velu_backend_info* info);
@@ -138,7 +134,7 @@ VELU_API velu_status velu_backend_query(int32_t device, velu_backend_info* info)
 VELU_API velu_status velu_device_query(int32_t device, int32_t index, velu_device_info* info);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* Context                                                                                                             */
+/* Context */
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /** An opaque execution context on one device: threads or stream, workspace, caches of implementations, last message. */
@@ -179,24 +175,21 @@ VELU_API velu_status velu_context_workspace_size(velu_context* context, int64_t*
 /**
  * Name of the implementation an operation uses with this descriptor, e.g. "brgconv:avx512_core" for "conv2d_forward",
  * "avx512" for "velu_forward". operation is the function's name without the leading "velu_"; desc is that operation's
- * descriptor and may be NULL where the choice does not depend on it. The name, NUL-terminated and cut to capacity bytes,
- * is stored in name.
+ * descriptor and may be NULL where the choice does not depend on it. The name, NUL-terminated and cut to capacity
+ * bytes, is stored in name.
  */
 VELU_API velu_status velu_impl_name(velu_context* context, const char* operation, const void* desc, char* name,
                                     size_t capacity);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* Memory                                                                                                              */
+/* Memory */
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /** Direction of a copy. Both sides are host memory on a CPU context. */
-enum {
-    VELU_COPY_HOST_TO_DEVICE = 0,
-    VELU_COPY_DEVICE_TO_HOST = 1,
-    VELU_COPY_DEVICE_TO_DEVICE = 2
-};
+enum { VELU_COPY_HOST_TO_DEVICE = 0, VELU_COPY_DEVICE_TO_HOST = 1, VELU_COPY_DEVICE_TO_DEVICE = 2 };
 
-/** Allocates device memory aligned to 64 bytes (256 on CUDA), zeroed. bytes >= 1. OUT_OF_MEMORY says how much is free. */
+/** Allocates device memory aligned to 64 bytes (256 on CUDA), zeroed. bytes >= 1. OUT_OF_MEMORY says how much is free.
+ */
 VELU_API velu_status velu_memory_allocate(velu_context* context, int64_t bytes, void** memory);
 
 /** Releases memory from velu_memory_allocate of the same context. NULL is a no-op. */
@@ -210,7 +203,7 @@ VELU_API velu_status velu_memory_copy(velu_context* context, int32_t direction, 
 VELU_API velu_status velu_memory_set(velu_context* context, void* memory, int32_t value, int64_t bytes);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* VeLU                                                                                                                */
+/* VeLU */
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /**
@@ -228,8 +221,8 @@ typedef struct velu_velu_params {
     float mu;          /* finite; gain on the statistic */
     float eps;         /* > 0 and finite; floor of the variance */
     int32_t statistic; /* VELU_STATISTIC_* */
-    int32_t clamp;     /* 1: a is clamped to [scale_min, scale_max] and its derivative is 0 where it clips; 0: no clamp */
-    float scale_min;   /* read only with clamp = 1; finite, scale_min <= scale_max */
+    int32_t clamp;   /* 1: a is clamped to [scale_min, scale_max] and its derivative is 0 where it clips; 0: no clamp */
+    float scale_min; /* read only with clamp = 1; finite, scale_min <= scale_max */
     float scale_max;
 } velu_velu_params;
 
@@ -250,8 +243,8 @@ typedef struct velu_velu_desc {
 
 /**
  * y = VeLU(x), in one pass over memory.
- * x, y: [rows][channels], y may be x. lambda: one float, or NULL for 1. moments: 3 floats {mean(A), std(A), W2^2}, or NULL
- * if not wanted; with moments, rows = 0 is INVALID_ARGUMENT.
+ * x, y: [rows][channels], y may be x. lambda: one float, or NULL for 1. moments: 3 floats {mean(A), std(A), W2^2}, or
+ * NULL if not wanted; with moments, rows = 0 is INVALID_ARGUMENT.
  */
 VELU_API velu_status velu_velu_forward(velu_context* context, const velu_velu_desc* desc, const void* x,
                                        const float* lambda, void* y, float* moments);
@@ -262,11 +255,12 @@ VELU_API velu_status velu_velu_forward(velu_context* context, const velu_velu_de
  * x, dy, dx: [rows][channels], dx may be dy. lambda as in forward. moments: what forward stored; may be NULL if
  * w2_weight = 0. dlambda: one float, sum(dy * A), or NULL if not wanted.
  */
-VELU_API velu_status velu_velu_backward(velu_context* context, const velu_velu_desc* desc, const void* x, const void* dy,
-                                        const float* lambda, const float* moments, void* dx, float* dlambda);
+VELU_API velu_status velu_velu_backward(velu_context* context, const velu_velu_desc* desc, const void* x,
+                                        const void* dy, const float* lambda, const float* moments, void* dx,
+                                        float* dlambda);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* Elementwise operations                                                                                              */
+/* Elementwise operations */
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /** A pointwise activation of count >= 0 elements; activation is RELU, RELU6, SILU or GELU. */
@@ -319,14 +313,14 @@ VELU_API velu_status velu_dropout_backward(velu_context* context, const velu_dro
                                            const void* dy, void* dx);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* Convolution and linear                                                                                              */
+/* Convolution and linear */
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /**
  * 2-D convolution (cross-correlation) with zero padding. x: [batch][in_height][in_width][in_channels],
- * weight: [out_channels][kernel_height][kernel_width][in_channels / groups], y: [batch][out_height][out_width][out_channels],
- * out = (in + 2 padding - dilation (kernel - 1) - 1) / stride + 1 (rounded down, >= 1).
- * groups divides in_channels and out_channels. batch >= 0; all other sizes >= 1, padding >= 0.
+ * weight: [out_channels][kernel_height][kernel_width][in_channels / groups], y:
+ * [batch][out_height][out_width][out_channels], out = (in + 2 padding - dilation (kernel - 1) - 1) / stride + 1
+ * (rounded down, >= 1). groups divides in_channels and out_channels. batch >= 0; all other sizes >= 1, padding >= 0.
  */
 typedef struct velu_conv2d_desc {
     int32_t device;
@@ -349,11 +343,7 @@ typedef struct velu_conv2d_desc {
 } velu_conv2d_desc;
 
 /** Verbs of convolution and linear, for velu_*_prepare. */
-enum {
-    VELU_PASS_FORWARD = 0,
-    VELU_PASS_BACKWARD_DATA = 1,
-    VELU_PASS_BACKWARD_WEIGHTS = 2
-};
+enum { VELU_PASS_FORWARD = 0, VELU_PASS_BACKWARD_DATA = 1, VELU_PASS_BACKWARD_WEIGHTS = 2 };
 
 /** Chooses, builds and caches the implementation of one pass and grows the context's workspace to its need. */
 VELU_API velu_status velu_conv2d_prepare(velu_context* context, const velu_conv2d_desc* desc, int32_t pass);
@@ -395,7 +385,7 @@ VELU_API velu_status velu_linear_backward_weights(velu_context* context, const v
                                                   const void* dy, float* dweight, float* dbias);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* Batch normalization, with the residual sum and the activation that follow it                                        */
+/* Batch normalization, with the residual sum and the activation that follow it */
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /**
@@ -408,10 +398,10 @@ typedef struct velu_batch_norm_desc {
     int32_t dtype;
     int64_t rows;
     int64_t channels;
-    float eps;               /* > 0, finite */
-    float momentum;          /* 0..1: running = (1 - momentum) running + momentum batch; the batch's variance unbiased */
-    int32_t activation;      /* f: VELU_ACTIVATION_*, IDENTITY for none */
-    float w2_weight;         /* as in velu_velu_desc; read only with activation VELU */
+    float eps;          /* > 0, finite */
+    float momentum;     /* 0..1: running = (1 - momentum) running + momentum batch; the batch's variance unbiased */
+    int32_t activation; /* f: VELU_ACTIVATION_*, IDENTITY for none */
+    float w2_weight;    /* as in velu_velu_desc; read only with activation VELU */
     velu_velu_params params; /* read only with activation VELU */
 } velu_batch_norm_desc;
 
@@ -419,8 +409,8 @@ typedef struct velu_batch_norm_desc {
  * Training forward: one pass for the statistics, one to apply.
  * x, y, residual (or NULL): [rows][channels]; weight, bias: [channels]; lambda: one float or NULL for 1 (VELU only).
  * running_mean, running_var: [channels], updated; both NULL to keep none. num_batches_tracked: incremented, or NULL.
- * saved_mean, saved_inv_std: [channels], the batch's statistics for backward. moments: 3 floats as in velu_velu_forward, or
- * NULL; only with VELU. y may be residual, not x.
+ * saved_mean, saved_inv_std: [channels], the batch's statistics for backward. moments: 3 floats as in
+ * velu_velu_forward, or NULL; only with VELU. y may be residual, not x.
  */
 VELU_API velu_status velu_batch_norm_forward_training(velu_context* context, const velu_batch_norm_desc* desc,
                                                       const void* x, const float* weight, const float* bias,
@@ -437,22 +427,24 @@ VELU_API velu_status velu_batch_norm_forward_inference(velu_context* context, co
 
 /**
  * Gradient of the training forward; the activation's input is recomputed from x and residual.
- * dy: [rows][channels]. dx: [rows][channels], may be dy. dresidual: [rows][channels], required if and only if residual is
- * given; may be dy if dx is not. dweight, dbias: [channels]. dlambda: one float, or NULL. moments may be NULL if w2_weight = 0.
+ * dy: [rows][channels]. dx: [rows][channels], may be dy. dresidual: [rows][channels], required if and only if residual
+ * is given; may be dy if dx is not. dweight, dbias: [channels]. dlambda: one float, or NULL. moments may be NULL if
+ * w2_weight = 0.
  */
 VELU_API velu_status velu_batch_norm_backward(velu_context* context, const velu_batch_norm_desc* desc, const void* x,
                                               const void* dy, const float* weight, const float* bias,
                                               const void* residual, const float* lambda, const float* saved_mean,
-                                              const float* saved_inv_std, const float* moments, void* dx, void* dresidual,
-                                              float* dweight, float* dbias, float* dlambda);
+                                              const float* saved_inv_std, const float* moments, void* dx,
+                                              void* dresidual, float* dweight, float* dbias, float* dlambda);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* Pooling                                                                                                             */
+/* Pooling */
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /**
- * 2-D pooling over x[batch][in_height][in_width][channels]. out = (in + 2 padding - kernel) / stride + 1, rounded down, >= 1.
- * batch >= 0; sizes >= 1; 0 <= padding <= kernel / 2 (torch's rule); kernel_height * kernel_width <= 255 for max pooling.
+ * 2-D pooling over x[batch][in_height][in_width][channels]. out = (in + 2 padding - kernel) / stride + 1, rounded down,
+ * >= 1. batch >= 0; sizes >= 1; 0 <= padding <= kernel / 2 (torch's rule); kernel_height * kernel_width <= 255 for max
+ * pooling.
  */
 typedef struct velu_pool2d_desc {
     int32_t device;
@@ -475,14 +467,15 @@ typedef struct velu_pool2d_desc {
  * Maximum with -inf padding; a NaN in a window wins, of equals the first. y: [batch][out_height][out_width][channels],
  * argmax: uint8, same shape, position in the window (row * kernel_width + column), or NULL in inference.
  */
-VELU_API velu_status velu_max_pool2d_forward(velu_context* context, const velu_pool2d_desc* desc, const void* x, void* y,
-                                             uint8_t* argmax);
+VELU_API velu_status velu_max_pool2d_forward(velu_context* context, const velu_pool2d_desc* desc, const void* x,
+                                             void* y, uint8_t* argmax);
 
 /** dx from dy and the argmax that forward stored. */
 VELU_API velu_status velu_max_pool2d_backward(velu_context* context, const velu_pool2d_desc* desc, const void* dy,
                                               const uint8_t* argmax, void* dx);
 
-VELU_API velu_status velu_avg_pool2d_forward(velu_context* context, const velu_pool2d_desc* desc, const void* x, void* y);
+VELU_API velu_status velu_avg_pool2d_forward(velu_context* context, const velu_pool2d_desc* desc, const void* x,
+                                             void* y);
 
 VELU_API velu_status velu_avg_pool2d_backward(velu_context* context, const velu_pool2d_desc* desc, const void* dy,
                                               void* dx);
@@ -504,7 +497,7 @@ VELU_API velu_status velu_global_avg_pool_backward(velu_context* context, const 
                                                    const void* dy, void* dx);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* Loss and metrics                                                                                                    */
+/* Loss and metrics */
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /**
@@ -514,16 +507,16 @@ VELU_API velu_status velu_global_avg_pool_backward(velu_context* context, const 
 typedef struct velu_softmax_cross_entropy_desc {
     int32_t device;
     int32_t dtype;
-    int64_t rows;    /* >= 1 */
-    int64_t classes; /* >= 1 */
+    int64_t rows;          /* >= 1 */
+    int64_t classes;       /* >= 1 */
     float label_smoothing; /* 0..1 */
     int32_t reserved;
 } velu_softmax_cross_entropy_desc;
 
 /**
- * logits: [rows][classes]; labels: int32 [rows], 0..classes-1, or -1 for a row to leave out (on the CPU any other value is
- * INVALID_ARGUMENT and names the row). loss: one float, the mean, 0 if no row has a label. log_sum_exp: [rows], for backward,
- * or NULL.
+ * logits: [rows][classes]; labels: int32 [rows], 0..classes-1, or -1 for a row to leave out (on the CPU any other value
+ * is INVALID_ARGUMENT and names the row). loss: one float, the mean, 0 if no row has a label. log_sum_exp: [rows], for
+ * backward, or NULL.
  */
 VELU_API velu_status velu_softmax_cross_entropy_forward(velu_context* context,
                                                         const velu_softmax_cross_entropy_desc* desc, const void* logits,
@@ -531,9 +524,9 @@ VELU_API velu_status velu_softmax_cross_entropy_forward(velu_context* context,
 
 /** dlogits of the mean loss, times *dloss if dloss is not NULL. Rows without a label get zeros. */
 VELU_API velu_status velu_softmax_cross_entropy_backward(velu_context* context,
-                                                         const velu_softmax_cross_entropy_desc* desc, const void* logits,
-                                                         const int32_t* labels, const float* log_sum_exp,
-                                                         const float* dloss, void* dlogits);
+                                                         const velu_softmax_cross_entropy_desc* desc,
+                                                         const void* logits, const int32_t* labels,
+                                                         const float* log_sum_exp, const float* dloss, void* dlogits);
 
 /** Counting of correct predictions; rows >= 1, classes >= 1, k >= 1 (k > classes counts every labelled row). */
 typedef struct velu_top_k_desc {
@@ -546,14 +539,14 @@ typedef struct velu_top_k_desc {
 } velu_top_k_desc;
 
 /**
- * *count = rows whose label is among the k largest logits; of equal logits the lower class ranks first, a NaN ranks above
- * everything and a row whose own logit is NaN is never correct, whatever k. Rows with label -1 do not count.
+ * *count = rows whose label is among the k largest logits; of equal logits the lower class ranks first, a NaN ranks
+ * above everything and a row whose own logit is NaN is never correct, whatever k. Rows with label -1 do not count.
  */
 VELU_API velu_status velu_top_k_count(velu_context* context, const velu_top_k_desc* desc, const void* logits,
                                       const int32_t* labels, int64_t* count);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* Optimizers                                                                                                          */
+/* Optimizers */
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /** Update rules; the formulas are torch.optim's (SGD, Adam, AdamW, NAdam), whose constants have the same names. */
@@ -564,28 +557,29 @@ enum {
     VELU_OPTIMIZER_NADAM = 3  /* weight decay added to the gradient */
 };
 
-/** One step over a flat buffer of count >= 0 float32 parameters. Constants that an algorithm does not name are ignored. */
+/** One step over a flat buffer of count >= 0 float32 parameters. Constants that an algorithm does not name are ignored.
+ */
 typedef struct velu_optimizer_desc {
     int32_t device;
-    int32_t dtype;     /* of the gradients; parameters and states are float32 */
+    int32_t dtype; /* of the gradients; parameters and states are float32 */
     int64_t count;
-    int32_t algorithm; /* VELU_OPTIMIZER_* */
-    int32_t nesterov;  /* SGD: 1 for Nesterov momentum (needs momentum > 0) */
-    float momentum;    /* SGD: 0 <= momentum < 1 */
-    float beta1;       /* Adam...: 0 <= beta1 < 1 */
-    float beta2;       /* Adam...: 0 <= beta2 < 1 */
-    float eps;         /* Adam...: > 0 */
+    int32_t algorithm;    /* VELU_OPTIMIZER_* */
+    int32_t nesterov;     /* SGD: 1 for Nesterov momentum (needs momentum > 0) */
+    float momentum;       /* SGD: 0 <= momentum < 1 */
+    float beta1;          /* Adam...: 0 <= beta1 < 1 */
+    float beta2;          /* Adam...: 0 <= beta2 < 1 */
+    float eps;            /* Adam...: > 0 */
     float weight_decay;   /* >= 0 */
     float momentum_decay; /* NAdam: >= 0, torch's default 0.004 */
-    float clip_value;  /* > 0: each gradient is then clamped to [-clip_value, clip_value]; 0: off */
-    float max_norm;    /* > 0: gradients are scaled by min(1, max_norm / (norm + 1e-6)) before anything else; 0: off */
+    float clip_value;     /* > 0: each gradient is then clamped to [-clip_value, clip_value]; 0: off */
+    float max_norm; /* > 0: gradients are scaled by min(1, max_norm / (norm + 1e-6)) before anything else; 0: off */
 } velu_optimizer_desc;
 
 /**
- * learning_rate: one float, device memory, >= 0. gradient_norm: one float from velu_gradient_norm, required if max_norm > 0.
- * counters: 2 doubles, device memory, {steps taken, NAdam's product of mu}, start at {0, 1}, updated. parameters: [count],
- * updated. gradients: [count]. state0: [count], momentum buffer or first moment (NULL for SGD without momentum). state1: [count],
- * second moment (NULL for SGD). States start at 0.
+ * learning_rate: one float, device memory, >= 0. gradient_norm: one float from velu_gradient_norm, required if max_norm
+ * > 0. counters: 2 doubles, device memory, {steps taken, NAdam's product of mu}, start at {0, 1}, updated. parameters:
+ * [count], updated. gradients: [count]. state0: [count], momentum buffer or first moment (NULL for SGD without
+ * momentum). state1: [count], second moment (NULL for SGD). States start at 0.
  */
 VELU_API velu_status velu_optimizer_step(velu_context* context, const velu_optimizer_desc* desc,
                                          const float* learning_rate, const float* gradient_norm, double* counters,
@@ -602,7 +596,7 @@ VELU_API velu_status velu_gradient_norm(velu_context* context, const velu_gradie
                                         const void* gradients, float* norm);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* Random numbers and images                                                                                           */
+/* Random numbers and images */
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /** Distributions of velu_random_fill. */
@@ -614,7 +608,8 @@ enum {
 
 /**
  * count >= 0 float32 numbers from Philox4x32-10 (Salmon et al., SC 2011) with the key seed and the counter
- * (index / 4, stream); a redraw continues in a counter of its own. Element i depends on (seed, stream, i) only: the same bits on every backend and thread count.
+ * (index / 4, stream); a redraw continues in a counter of its own. Element i depends on (seed, stream, i) only: the
+ * same bits on every backend and thread count.
  */
 typedef struct velu_random_desc {
     int32_t device;
@@ -632,7 +627,8 @@ typedef struct velu_random_desc {
 
 VELU_API velu_status velu_random_fill(velu_context* context, const velu_random_desc* desc, float* out);
 
-/** Images: uint8 x[batch][height][width][channels] -> y of the same shape, y = (x / 255 - mean[c]) / std[c]; channels 1..4. */
+/** Images: uint8 x[batch][height][width][channels] -> y of the same shape, y = (x / 255 - mean[c]) / std[c];
+ * channels 1..4. */
 typedef struct velu_normalize_image_desc {
     int32_t device;
     int32_t dtype; /* of y */
@@ -648,7 +644,7 @@ VELU_API velu_status velu_normalize_image_forward(velu_context* context, const v
                                                   const uint8_t* x, void* y);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* Layout facts for bindings                                                                                           */
+/* Layout facts for bindings */
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /** Size and offset of one field of one descriptor, as this library was compiled. */

@@ -162,7 +162,7 @@ public record RunConfiguration(
                 "fail",
                 0,
                 false,
-                4,
+                3,
                 32,
                 "adam",
                 null,

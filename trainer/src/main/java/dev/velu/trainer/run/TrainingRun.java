@@ -20,11 +20,15 @@ import dev.velu.trainer.data.Batch;
 import dev.velu.trainer.data.BatchPipeline;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * A training run: data, network, optimizer, and the loop over epochs, with its files in one folder.
@@ -39,6 +43,7 @@ public final class TrainingRun implements AutoCloseable {
     /** Network of the best evaluation. */
     public static final String BEST = "checkpoint-best.safetensors";
 
+    private static final Pattern UNFINISHED = Pattern.compile("checkpoint-.*\\.(\\d{1,18})-\\d+\\.part");
     private static final String CONFIG = "config.json";
     private static final String METRICS = "metrics.jsonl";
 
@@ -65,6 +70,7 @@ public final class TrainingRun implements AutoCloseable {
     private final MetricsFile metrics;
     private final Schedule schedule;
     private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    private final boolean resume;
     private RunProgress state = RunProgress.start();
     private EpochMetrics latest;
 
@@ -79,6 +85,7 @@ public final class TrainingRun implements AutoCloseable {
             throws IOException {
         this.configuration = configuration;
         this.output = output;
+        this.resume = resume;
         this.progress = progress;
         this.metrics = new MetricsFile(output.resolve(METRICS));
         this.schedule = configuration.learningRateSchedule();
@@ -201,6 +208,10 @@ public final class TrainingRun implements AutoCloseable {
     private void prepareFolder() throws IOException {
         try {
             Files.createDirectories(output);
+            removeUnfinishedFiles();
+            if (!resume) {
+                moveAsidePreviousRun();
+            }
             Files.writeString(output.resolve(CONFIG), configuration.toJson() + "\n");
             metrics.keep(state.epochs());
         } catch (FileSystemException e) {
@@ -210,6 +221,39 @@ public final class TrainingRun implements AutoCloseable {
                             + "; choose another with --output or free some space",
                     e);
         }
+    }
+
+    /** A process killed while it wrote a checkpoint leaves a file NAME.PID-N.part behind. */
+    private void removeUnfinishedFiles() throws IOException {
+        try (DirectoryStream<Path> parts = Files.newDirectoryStream(output, "checkpoint-*.part")) {
+            for (Path part : parts) {
+                Matcher matcher = UNFINISHED.matcher(part.getFileName().toString());
+                if (matcher.matches()
+                        && ProcessHandle.of(Long.parseLong(matcher.group(1))).isEmpty()) {
+                    Files.delete(part);
+                }
+            }
+        }
+    }
+
+    /** A new run in the folder of an old one must not lose the old one's results. */
+    private void moveAsidePreviousRun() throws IOException {
+        List<Path> files = Stream.of(CONFIG, METRICS, LAST, BEST)
+                .map(output::resolve)
+                .filter(Files::exists)
+                .toList();
+        if (files.isEmpty()) {
+            return;
+        }
+        int number = 1;
+        while (Files.exists(output.resolve("previous-" + number))) {
+            number++;
+        }
+        Path previous = Files.createDirectory(output.resolve("previous-" + number));
+        for (Path file : files) {
+            Files.move(file, previous.resolve(file.getFileName()));
+        }
+        progress.line("moved the run that was in " + output + " to " + previous);
     }
 
     /** Trains and evaluates one epoch, from the step where the state says. False if the process was asked to stop. */

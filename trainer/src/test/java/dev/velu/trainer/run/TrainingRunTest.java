@@ -99,6 +99,27 @@ class TrainingRunTest {
     }
 
     @Test
+    void aNewRunInTheSameFolderKeepsTheOldOne() throws Exception {
+        RunConfiguration one = SMALL.with(Map.of("epochs", 1));
+        train(one, folder, false, null);
+        byte[] first = Files.readAllBytes(folder.resolve(TrainingRun.LAST));
+        train(one.with(Map.of("seed", 6)), folder, false, null);
+        assertThat(folder.resolve("previous-1").resolve(TrainingRun.LAST)).hasBinaryContent(first);
+        assertThat(metricsWithoutTimes(folder)).hasSize(1);
+        assertThat(Files.readAllBytes(folder.resolve(TrainingRun.LAST))).isNotEqualTo(first);
+    }
+
+    @Test
+    void unfinishedFilesOfDeadProcessesAreRemoved() throws Exception {
+        Path dead = Files.writeString(folder.resolve(TrainingRun.LAST + ".999999999-1.part"), "half");
+        Path alive = Files.writeString(
+                folder.resolve(TrainingRun.LAST + "." + ProcessHandle.current().pid() + "-77.part"), "half");
+        train(SMALL.with(Map.of("epochs", 1)), folder, false, null);
+        assertThat(dead).doesNotExist();
+        assertThat(alive).exists();
+    }
+
+    @Test
     void resumingWithoutACheckpointStartsFromTheBeginning() throws Exception {
         RunConfiguration one = SMALL.with(Map.of("epochs", 1));
         train(one, folder.resolve("fresh"), true, null);
