@@ -47,7 +47,8 @@ void load(int32_t device, Backend& backend) {
     char path[PATH_MAX + 32];
     std::snprintf(path, sizeof path, "%s/libvelu_%s.so", folder, kDeviceNames[device]);
 
-    if (access(path, F_OK) != 0) return unavailable("this build has no such backend: %.300s does not exist%s", path, "");
+    if (access(path, F_OK) != 0)
+        return unavailable("this build has no such backend: %.300s does not exist%s", path, "");
 
     // Never closed: threads of its OpenMP runtime may live as long as the process.
     void* handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);

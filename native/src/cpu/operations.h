@@ -26,8 +26,7 @@ velu_status dropout_backward(DeviceContext*, const velu_dropout_desc*, const int
 velu_status conv2d_prepare(DeviceContext*, const velu_conv2d_desc*, int32_t pass);
 velu_status conv2d_forward(DeviceContext*, const velu_conv2d_desc*, const void* x, const void* weight,
                            const float* bias, void* y);
-velu_status conv2d_backward_data(DeviceContext*, const velu_conv2d_desc*, const void* dy, const void* weight,
-                                 void* dx);
+velu_status conv2d_backward_data(DeviceContext*, const velu_conv2d_desc*, const void* dy, const void* weight, void* dx);
 velu_status conv2d_backward_weights(DeviceContext*, const velu_conv2d_desc*, const void* x, const void* dy,
                                     float* dweight, float* dbias);
 
@@ -35,17 +34,15 @@ velu_status conv2d_backward_weights(DeviceContext*, const velu_conv2d_desc*, con
 velu_status linear_prepare(DeviceContext*, const velu_linear_desc*, int32_t pass);
 velu_status linear_forward(DeviceContext*, const velu_linear_desc*, const void* x, const void* weight,
                            const float* bias, void* y);
-velu_status linear_backward_data(DeviceContext*, const velu_linear_desc*, const void* dy, const void* weight,
-                                 void* dx);
+velu_status linear_backward_data(DeviceContext*, const velu_linear_desc*, const void* dy, const void* weight, void* dx);
 velu_status linear_backward_weights(DeviceContext*, const velu_linear_desc*, const void* x, const void* dy,
                                     float* dweight, float* dbias);
 
 // batch_norm.cpp
-velu_status batch_norm_forward_training(DeviceContext*, const velu_batch_norm_desc*, const void* x,
-                                        const float* weight, const float* bias, const void* residual,
-                                        const float* lambda, float* running_mean, float* running_var,
-                                        int64_t* num_batches_tracked, void* y, float* saved_mean,
-                                        float* saved_inv_std, float* moments);
+velu_status batch_norm_forward_training(DeviceContext*, const velu_batch_norm_desc*, const void* x, const float* weight,
+                                        const float* bias, const void* residual, const float* lambda,
+                                        float* running_mean, float* running_var, int64_t* num_batches_tracked, void* y,
+                                        float* saved_mean, float* saved_inv_std, float* moments);
 velu_status batch_norm_forward_inference(DeviceContext*, const velu_batch_norm_desc*, const void* x,
                                          const float* weight, const float* bias, const void* residual,
                                          const float* lambda, const float* running_mean, const float* running_var,

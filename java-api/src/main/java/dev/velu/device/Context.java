@@ -16,6 +16,9 @@ import java.util.concurrent.ConcurrentHashMap;
  * Closing twice is allowed.
  */
 public final class Context implements AutoCloseable {
+    /** Most threads that a context can be given. */
+    public static final int MAX_THREADS = 1024;
+
     private static final long NAME_CAPACITY = 128;
     private static final long MESSAGE_CAPACITY = 1024;
 
@@ -41,11 +44,12 @@ public final class Context implements AutoCloseable {
      * @param threads CPU threads per operation; 0 for all that this process may use
      * @param isa instruction set of the CPU backend's own kernels
      * @throws VeluException if the device is unavailable or lacks the instruction set; the message says why
-     * @throws IllegalArgumentException if threads is negative
+     * @throws IllegalArgumentException if threads is negative or above {@link #MAX_THREADS}
      */
     public static Context open(Device device, int threads, Isa isa) {
-        if (threads < 0 || threads > 1024) {
-            throw new IllegalArgumentException("threads " + threads + " is outside 0..1024; 0 uses all processors");
+        if (threads < 0 || threads > MAX_THREADS) {
+            throw new IllegalArgumentException(
+                    "threads " + threads + " is outside 0.." + MAX_THREADS + "; 0 uses all processors");
         }
         NativeLibrary.load();
         try (Arena call = Arena.ofConfined()) {
@@ -157,7 +161,8 @@ public final class Context implements AutoCloseable {
         Allocation allocation = allocations.get(address);
         if (allocation != null) {
             allocation.lifetime().close();
-            allocations.remove(address);
+            // Another thread may have been given the same address since.
+            allocations.remove(address, allocation);
         }
     }
 

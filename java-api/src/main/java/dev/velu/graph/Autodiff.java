@@ -22,8 +22,15 @@ public final class Autodiff {
      *
      * @param loss the output of a loss operation, whose gradient is 1
      * @return the trainable parameters with their gradients, in the order of their first use
+     * @throws IllegalArgumentException if loss is not the output of a loss operation
+     * @throws IllegalStateException if an operation on the way has no gradient, or two parameters share one
      */
     public static Map<Parameter, Value> differentiate(Graph graph, Value loss) {
+        Node source = loss.producer();
+        if (source == null || !source.operation().isLoss() || source.output(0) != loss) {
+            throw new IllegalArgumentException(
+                    loss + " is not the output of a loss operation, e.g. softmax cross-entropy");
+        }
         List<Node> forward = List.copyOf(graph.nodes());
         Tape tape = new Tape(graph, wanted(forward));
         for (Node node : forward.reversed()) {
@@ -40,6 +47,11 @@ public final class Autodiff {
             for (Value input : node.inputs()) {
                 if (isTrainable(input) && tape.of(input) != null && !gradients.containsKey(input.parameter())) {
                     Value gradient = tape.of(input);
+                    if (gradient.storage() != Value.Storage.TEMPORARY) {
+                        throw new IllegalStateException("the gradient of parameter " + input.name()
+                                + " is stored already, as " + gradient.storage() + " '" + gradient.name()
+                                + "'; parameters that are only added to each other are trained as one");
+                    }
                     gradient.store(Value.Storage.GRADIENT, input.name(), input.parameter());
                     gradients.put(input.parameter(), gradient);
                 }

@@ -22,8 +22,13 @@ public final class Graph {
     private int nextId;
     private String scope = "";
 
-    /** A tensor the caller writes before each run. */
+    /**
+     * A tensor the caller writes before each run.
+     *
+     * @throws IllegalArgumentException if another input has this name
+     */
     public Value input(String name, TensorType type) {
+        requireNew("input", name, inputs);
         Value value = value(type, Value.Storage.INPUT, name, null);
         inputs.add(value);
         return value;
@@ -56,8 +61,14 @@ public final class Graph {
         return Collections.unmodifiableList(outputs);
     }
 
-    /** Keeps a computed value readable after a run, under a name. */
+    /**
+     * Keeps a computed value readable after a run, under a name.
+     *
+     * @throws IllegalArgumentException if another result has this name
+     * @throws IllegalStateException if the value is an input, a parameter or a result already
+     */
     public Value result(String name, Value value) {
+        requireNew("result", name, results);
         value.store(Value.Storage.RESULT, name, null);
         results.add(value);
         return value;
@@ -99,6 +110,13 @@ public final class Graph {
     void replaceNodes(List<Node> replacement) {
         nodes.clear();
         replacement.forEach(this::append);
+    }
+
+    private static void requireNew(String kind, String name, List<Value> known) {
+        if (known.stream().anyMatch(value -> value.name().equals(name))) {
+            throw new IllegalArgumentException(
+                    "the graph has the " + kind + " '" + name + "' already; give it another name");
+        }
     }
 
     private Value value(TensorType type, Value.Storage storage, String name, Parameter parameter) {

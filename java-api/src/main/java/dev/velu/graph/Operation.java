@@ -39,6 +39,11 @@ public interface Operation {
         throw new IllegalStateException(name() + " has no gradient");
     }
 
+    /** Whether the first output may be what is differentiated: {@link #differentiate} then takes its gradient as 1. */
+    default boolean isLoss() {
+        return false;
+    }
+
     /** Outputs that may be written over an input that nobody needs later. */
     default List<Alias> inPlace() {
         return List.of();

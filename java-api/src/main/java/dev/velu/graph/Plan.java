@@ -75,17 +75,27 @@ public final class Plan implements AutoCloseable {
      * @param parameters the parameters of the graph, with memory on the same context
      * @param temporaries device memory for the temporaries, shared with plans that never run at the same time, or null
      * @throws VeluException if memory is exhausted; says how much the plan needs
+     * @throws IllegalArgumentException if temporaries are smaller than the plan's, see {@link #memory}
      */
     public static Plan of(Graph graph, Parameters parameters, Context context, MemorySegment temporaries) {
         MemoryPlanner.Layout layout = MemoryPlanner.plan(graph.nodes());
         Memory need = memory(graph);
+        if (temporaries != null && temporaries.byteSize() < need.temporaries()) {
+            throw new IllegalArgumentException("the plan needs " + need.temporaries() + " bytes for temporaries; "
+                    + temporaries.byteSize() + " are given");
+        }
         try {
             prepare(graph, context);
             Plan plan = new Plan(context, need.results());
-            MemorySegment memory =
-                    temporaries != null ? temporaries : plan.own(Math.max(MemoryPlanner.ALIGNMENT, layout.bytes()));
-            plan.bind(graph, parameters, layout, memory);
-            return plan;
+            try {
+                MemorySegment memory =
+                        temporaries != null ? temporaries : plan.own(Math.max(MemoryPlanner.ALIGNMENT, layout.bytes()));
+                plan.bind(graph, parameters, layout, memory);
+                return plan;
+            } catch (RuntimeException e) {
+                plan.close();
+                throw e;
+            }
         } catch (VeluException e) {
             if (e.status() == Status.OUT_OF_MEMORY) {
                 throw new VeluException(
@@ -136,13 +146,24 @@ public final class Plan implements AutoCloseable {
                     return switch (value.storage()) {
                         case PARAMETER -> parameters.segment(value.parameter());
                         case GRADIENT -> parameters.gradient(value.parameter());
-                        case INPUT, TEMPORARY, RESULT -> memory.get(value);
+                        case INPUT, TEMPORARY, RESULT -> {
+                            MemorySegment segment = memory.get(value);
+                            if (segment == null) {
+                                throw new IllegalArgumentException(value + " is of another graph than its reader");
+                            }
+                            yield segment;
+                        }
                     };
                 })
                 .toList();
     }
 
-    /** Adds an operation on memory of the caller's to the end of the plan, e.g. the optimizer's step. */
+    /**
+     * Adds an operation on memory of the caller's to the end of the plan, e.g. the optimizer's step. Absent operands have a
+     * null type and {@link MemorySegment#NULL}.
+     *
+     * @throws IllegalArgumentException if the types do not fit the operation or the memory does not fit the types
+     */
     public void append(
             Operation operation,
             List<TensorType> inputTypes,
@@ -150,8 +171,13 @@ public final class Plan implements AutoCloseable {
             List<MemorySegment> inputMemory,
             List<MemorySegment> outputMemory,
             String scope) {
-        NativeCall call =
-                operation.bind(new Binding(context, arena, inputTypes, outputTypes, inputMemory, outputMemory));
+        List<TensorType> expected = operation.infer(inputTypes);
+        if (!expected.equals(outputTypes)) {
+            throw new IllegalArgumentException(
+                    operation.name() + ": outputs are " + outputTypes + ", expected " + expected);
+        }
+        NativeCall call = operation.bind(
+                new Binding(operation.name(), context, arena, inputTypes, outputTypes, inputMemory, outputMemory));
         calls = Arrays.copyOf(calls, calls.length + 1);
         calls[calls.length - 1] = call;
         names.add(operation.name());
@@ -162,7 +188,7 @@ public final class Plan implements AutoCloseable {
      * Runs every operation in order.
      *
      * @throws VeluException if one fails; names the operation and its place in the network
-     * @throws IllegalStateException if the plan or its context is closed
+     * @throws IllegalStateException if the plan, its context or memory given to it is closed
      */
     public void run() {
         if (closed) {
@@ -170,7 +196,7 @@ public final class Plan implements AutoCloseable {
         }
         context.handle();
         for (int i = 0; i < calls.length; i++) {
-            int status = calls[i].run();
+            int status = NativeCall.run(calls[i]);
             if (status != 0) {
                 fail(i, status);
             }

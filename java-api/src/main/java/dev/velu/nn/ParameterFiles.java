@@ -5,6 +5,7 @@ import dev.velu.safetensors.ElementType;
 import dev.velu.safetensors.SafeTensorsException;
 import dev.velu.safetensors.SafeTensorsFile;
 import dev.velu.safetensors.SafeTensorsWriter;
+import dev.velu.safetensors.TensorInfo;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Shape;
 import java.io.IOException;
@@ -38,7 +39,8 @@ public final class ParameterFiles {
      * Fills the parameters from a file. Floating tensors of any precision are converted. Tensors of the file that the network
      * does not have are left alone. VeLU's lambdas and counters of batches may be missing: they keep their values.
      *
-     * @throws SafeTensorsException if a tensor is missing or has another shape; names the first few. Nothing is changed then
+     * @throws SafeTensorsException if a tensor is missing, has another shape or a dtype without conversion; names the first
+     *     few. Nothing is changed then
      */
     public static void load(SafeTensorsFile file, Parameters parameters, Context context) throws SafeTensorsException {
         List<String> problems = problems(file, parameters);
@@ -63,9 +65,15 @@ public final class ParameterFiles {
                         && parameter.type().dtype() != DType.I64) {
                     problems.add(parameter.name() + " " + fileShape(parameter) + " is missing");
                 }
-            } else if (!file.info(parameter.name()).shape().equals(fileShape(parameter))) {
-                problems.add(parameter.name() + " is "
-                        + file.info(parameter.name()).shape() + ", expected " + fileShape(parameter));
+                continue;
+            }
+            TensorInfo info = file.info(parameter.name());
+            boolean counts = parameter.type().dtype() == DType.I64;
+            if (!info.shape().equals(fileShape(parameter))) {
+                problems.add(parameter.name() + " is " + info.shape() + ", expected " + fileShape(parameter));
+            } else if (counts ? !info.dtype().integral() : !info.dtype().convertible()) {
+                problems.add(parameter.name() + " is of " + info.dtype() + ", expected "
+                        + (counts ? "integers" : "F32 or what converts to it"));
             }
         }
         return problems;

@@ -32,18 +32,15 @@ public final class Parameters {
     private MemorySegment buffers;
 
     /**
-     * Adds a tensor, or returns the one of this name if it was declared before with the same type.
+     * Adds a tensor, or returns the one of this name if it was declared before with the same type and role.
      *
-     * @throws IllegalArgumentException if the name is taken by a tensor of another type
+     * @throws IllegalArgumentException if the name is taken by a tensor of another type or role
      * @throws IllegalStateException for a new name after {@link #allocate}
      */
     public Parameter declare(Parameter parameter) {
         Parameter known = byName.get(parameter.name());
         if (known != null) {
-            if (!known.type().equals(parameter.type())) {
-                throw new IllegalArgumentException("parameter " + parameter.name() + " is declared as " + known.type()
-                        + " and again as " + parameter.type());
-            }
+            requireSame(known, parameter);
             return known;
         }
         if (context != null) {
@@ -154,7 +151,12 @@ public final class Parameters {
         return trainableBytes / DType.F32.bytes();
     }
 
-    /** The memory of one tensor. */
+    /**
+     * The memory of one tensor.
+     *
+     * @throws NoSuchElementException if no tensor has this name
+     * @throws IllegalArgumentException if the tensor of this name has another type or role
+     */
     public MemorySegment segment(Parameter parameter) {
         allocatedContext();
         MemorySegment flat = parameter.trainable() ? values : buffers;
@@ -168,7 +170,15 @@ public final class Parameters {
 
     /** Offset in bytes of a tensor in its flat buffer. */
     public long offset(Parameter parameter) {
-        return offsets.get(get(parameter.name()).name());
+        requireSame(get(parameter.name()), parameter);
+        return offsets.get(parameter.name());
+    }
+
+    private static void requireSame(Parameter known, Parameter parameter) {
+        if (!known.type().equals(parameter.type()) || known.role() != parameter.role()) {
+            throw new IllegalArgumentException("parameter " + known.name() + " is declared as " + known.role() + " "
+                    + known.type() + ", not as " + parameter.role() + " " + parameter.type());
+        }
     }
 
     private Context allocatedContext() {

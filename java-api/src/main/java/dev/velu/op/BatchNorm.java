@@ -339,9 +339,9 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
             MemorySegment bias = b.input(2);
             MemorySegment residual = b.input(3);
             MemorySegment lambda = b.input(4);
-            MemorySegment runningMean = b.input(5);
-            MemorySegment runningVar = b.input(6);
-            MemorySegment numBatchesTracked = b.input(7);
+            MemorySegment runningMean = b.updated(5);
+            MemorySegment runningVar = b.updated(6);
+            MemorySegment numBatchesTracked = b.updated(7);
             MemorySegment y = b.output(0);
             MemorySegment savedMean = b.output(1);
             MemorySegment savedInvStd = b.output(2);

@@ -16,7 +16,8 @@ final class Eager {
     private Eager() {}
 
     /**
-     * @throws IllegalArgumentException if a tensor is missing, of the wrong type, or on another context
+     * @throws IllegalArgumentException if a tensor is missing, of the wrong type, on another device, or to be written and
+     *     read-only
      * @throws IllegalStateException if a tensor or the context is closed
      * @throws dev.velu.device.VeluException if the call fails
      */
@@ -35,19 +36,14 @@ final class Eager {
         }
         try (Arena arena = Arena.ofConfined()) {
             NativeCall call = operation.bind(new Binding(
+                    operation.name(),
                     context,
                     arena,
                     inputTypes,
                     expected,
                     segments(context, operation, inputs),
                     segments(context, operation, outputs)));
-            context.check(call.run(), "velu_" + operation.name());
-        } catch (AssertionError e) {
-            // The generated bindings wrap what the linker throws, e.g. for memory that another thread closed meanwhile.
-            if (e.getCause() instanceof RuntimeException cause) {
-                throw cause;
-            }
-            throw e;
+            context.check(NativeCall.run(call), "velu_" + operation.name());
         }
     }
 

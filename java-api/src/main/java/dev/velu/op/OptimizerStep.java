@@ -104,11 +104,11 @@ public record OptimizerStep(OptimizerAlgorithm algorithm, GradientClip clip) imp
         MemorySegment context = b.context().handle();
         MemorySegment learningRate = b.input(0);
         MemorySegment gradientNorm = b.input(1);
-        MemorySegment counters = b.input(2);
-        MemorySegment parameters = b.input(3);
+        MemorySegment counters = b.updated(2);
+        MemorySegment parameters = b.updated(3);
         MemorySegment gradients = b.input(4);
-        MemorySegment state0 = b.input(5);
-        MemorySegment state1 = b.input(6);
+        MemorySegment state0 = b.updated(5);
+        MemorySegment state1 = b.updated(6);
         return () -> VeluNative.velu_optimizer_step(
                 context, desc, learningRate, gradientNorm, counters, parameters, gradients, state0, state1);
     }

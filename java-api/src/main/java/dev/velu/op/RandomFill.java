@@ -86,6 +86,10 @@ public record RandomFill(Initializer initializer, long seed, long stream) {
             throw new IllegalArgumentException(
                     "random_fill: out is " + out.type() + ", expected F32; other dtypes take a constant only");
         }
+        if (out.segment().isReadOnly()) {
+            throw new IllegalArgumentException(
+                    "random_fill: out is in read-only memory; give memory that can be written");
+        }
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment desc = velu_random_desc.allocate(arena);
             velu_random_desc.device(desc, context.device().kind().ordinal());

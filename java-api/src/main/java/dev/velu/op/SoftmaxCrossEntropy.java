@@ -94,6 +94,11 @@ public record SoftmaxCrossEntropy(float labelSmoothing) {
             return () -> VeluNative.velu_softmax_cross_entropy_forward(context, desc, logits, labels, mean, logSumExp);
         }
 
+        @Override
+        public boolean isLoss() {
+            return true;
+        }
+
         /** Where the loss has no gradient yet it is what is differentiated, and its gradient is 1. */
         @Override
         public void differentiate(Node node, Gradients gradients) {

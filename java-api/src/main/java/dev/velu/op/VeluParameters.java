@@ -1,5 +1,6 @@
 package dev.velu.op;
 
+import dev.velu.bindings.VeluNative;
 import dev.velu.bindings.velu_velu_params;
 import java.lang.foreign.MemorySegment;
 
@@ -63,7 +64,7 @@ public record VeluParameters(
 
     @Override
     public int code() {
-        return 5;
+        return VeluNative.VELU_ACTIVATION_VELU();
     }
 
     /** Fills a {@code velu_velu_params}. */

@@ -90,6 +90,11 @@ public final class Optimizer {
         context.upload(learningRateOnHost, learningRate);
     }
 
+    /** The parameters it updates. */
+    public Parameters parameters() {
+        return parameters;
+    }
+
     /** Steps taken and Nadam's product of momenta, F64 {@code [2]}, device memory. */
     public MemorySegment counters() {
         return counters;

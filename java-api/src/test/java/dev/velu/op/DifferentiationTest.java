@@ -171,4 +171,23 @@ class DifferentiationTest {
                 .isThrownBy(() -> Autodiff.differentiate(graph, loss))
                 .withMessageContaining("recorded without argmax");
     }
+
+    @Test
+    void onlyALossIsDifferentiated() {
+        Value loss = network();
+        Value twice = new Add().apply(graph, loss, loss);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Autodiff.differentiate(graph, twice))
+                .withMessageContaining("is not the output of a loss operation");
+    }
+
+    @Test
+    void parametersThatShareOneGradientAreNamed() {
+        Value labels = graph.input("labels", new TensorType(DType.I32, Shape.of(2)));
+        Value sum = new Add().apply(graph, parameter("a", RANDOM, 2, 3), parameter("b", RANDOM, 2, 3));
+        Value loss = new SoftmaxCrossEntropy(0).apply(graph, sum, labels);
+        assertThatIllegalStateException()
+                .isThrownBy(() -> Autodiff.differentiate(graph, loss))
+                .withMessageContaining("the gradient of parameter b is stored already, as GRADIENT 'a'");
+    }
 }

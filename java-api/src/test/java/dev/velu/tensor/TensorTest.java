@@ -8,7 +8,12 @@ import static org.assertj.core.api.Assertions.assertThatNoException;
 import dev.velu.device.Context;
 import dev.velu.device.Device;
 import dev.velu.device.Isa;
+import dev.velu.nn.Initializer;
 import dev.velu.op.Add;
+import dev.velu.op.OptimizerStep;
+import dev.velu.op.RandomFill;
+import dev.velu.optim.GradientClip;
+import dev.velu.optim.OptimizerAlgorithm;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -165,5 +170,29 @@ class TensorTest {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new Add().forward(context, tensor, tensor, Tensor.allocate(context, DType.F32, 4)))
                 .withMessageContaining("output 0 is F32 [4], expected F32 [3]");
+    }
+
+    @Test
+    void readOnlyMemoryIsReadButNotWritten() {
+        Tensor constant = Tensor.wrap(context, arena.allocate(16, 64).asReadOnly(), DType.F32, 4);
+        Tensor sum = Tensor.allocate(context, DType.F32, 4);
+        new Add().forward(context, constant, constant, sum);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new Add().forward(context, sum, sum, constant))
+                .withMessageContaining("add_forward: output 0 is in read-only memory");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new RandomFill(new Initializer.Normal(0, 1), 1, 0).fill(context, constant))
+                .withMessageContaining("random_fill: out is in read-only memory");
+    }
+
+    @Test
+    void readOnlyMemoryIsNotUpdated() {
+        Tensor one = Tensor.allocate(context, DType.F32).set(1f);
+        Tensor counters = Tensor.allocate(context, DType.F64, 2);
+        Tensor constant = Tensor.wrap(context, arena.allocate(16, 64).asReadOnly(), DType.F32, 4);
+        OptimizerStep step = new OptimizerStep(OptimizerAlgorithm.Sgd.defaults(), GradientClip.NONE);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> step.step(context, one, null, counters, constant, constant, null, null))
+                .withMessageContaining("optimizer_step: input 3, which is updated, is in read-only memory");
     }
 }

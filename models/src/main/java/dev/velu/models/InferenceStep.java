@@ -4,6 +4,7 @@ import dev.velu.device.Context;
 import dev.velu.graph.Plan;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /**
  * Classification of one batch, planned ahead: pixels to logits, with loss and counts where labels are known.
@@ -15,6 +16,7 @@ public final class InferenceStep implements AutoCloseable {
     private final Plan plan;
     private final int batch;
     private final int classes;
+    private final MemorySegment noLabels;
 
     /**
      * @param network recorded for inference; its parameters have memory on the context
@@ -26,8 +28,9 @@ public final class InferenceStep implements AutoCloseable {
         classes = network.spec().classes();
         TrainingGraph.evaluation(network);
         plan = Plan.of(network.graph(), network.parameters(), context);
-        // Without labels no row counts.
-        plan.input(TrainingGraph.LABELS).fill((byte) -1);
+        int[] leftOut = new int[batch];
+        Arrays.fill(leftOut, -1);
+        noLabels = MemorySegment.ofArray(leftOut);
     }
 
     /**
@@ -38,13 +41,17 @@ public final class InferenceStep implements AutoCloseable {
      */
     public void run(MemorySegment images, MemorySegment labels) {
         context.upload(labels, plan.input(TrainingGraph.LABELS));
-        run(images);
-    }
-
-    /** Runs a batch. */
-    public void run(MemorySegment images) {
         context.upload(images, plan.input(Network.IMAGES));
         plan.run();
+    }
+
+    /**
+     * Runs a batch whose classes are not known: loss and counts are 0.
+     *
+     * @param images uint8 {@code [N, S, S, 3]}, host memory
+     */
+    public void run(MemorySegment images) {
+        run(images, noLabels);
     }
 
     /** Cross-entropy of the last batch, mean over the rows with a label. */

@@ -30,14 +30,24 @@ public final class TrainingStep implements AutoCloseable {
      * @param network recorded for training; its parameters have memory on the context, with gradients
      * @param optimizer made for the same parameters
      * @param labelSmoothing in [0, 1]
+     * @throws IllegalArgumentException if the optimizer was made for other parameters
      * @throws dev.velu.device.VeluException if memory is exhausted; says how much the plan needs
      */
     public TrainingStep(Network network, Context context, Optimizer optimizer, float labelSmoothing) {
+        if (optimizer.parameters() != network.parameters()) {
+            throw new IllegalArgumentException(
+                    "the optimizer was made for other parameters than the network's; make it for network.parameters()");
+        }
         this.context = context;
         this.optimizer = optimizer;
         TrainingGraph.training(network, labelSmoothing);
         plan = Plan.of(network.graph(), network.parameters(), context);
-        optimizer.appendTo(plan);
+        try {
+            optimizer.appendTo(plan);
+        } catch (RuntimeException e) {
+            plan.close();
+            throw e;
+        }
         images = plan.input(Network.IMAGES);
         labels = plan.input(TrainingGraph.LABELS);
         results = plan.resultMemory();

@@ -1,6 +1,8 @@
 package dev.velu.models;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.within;
 
 import com.sun.management.ThreadMXBean;
@@ -87,6 +89,28 @@ class TrainingStepTest {
             assertThat((double) step.loss()).isLessThan(0.2);
             assertThat(step.veluSites()).isZero();
         }
+    }
+
+    @Test
+    void anOptimizerOfOtherParametersIsRefused() {
+        Network network = network(Pointwise.RELU, new Parameters(), 0);
+        network.parameters().allocate(context, true);
+        Parameters others = new Parameters();
+        others.allocate(context, true);
+        Optimizer optimizer = new Optimizer(others, OptimizerAlgorithm.Sgd.defaults(), GradientClip.NONE, context);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new TrainingStep(network, context, optimizer, 0))
+                .withMessageContaining("other parameters than the network's");
+    }
+
+    @Test
+    void runningAfterTheContextIsClosedIsRefused() {
+        TrainingStep step = trainingStep(Pointwise.RELU, new Parameters());
+        context.close();
+        assertThatIllegalStateException()
+                .isThrownBy(() -> step.run(images, labels, 1e-3f))
+                .withMessageContaining("this context on cpu is closed");
+        step.close();
     }
 
     @Test

@@ -63,10 +63,6 @@ final class FailureMessage {
         };
     }
 
-    private static String wrapper(Throwable e) {
-        return e.getCause() == null ? internal(e) : sentence(e.getCause());
-    }
-
     private static String fileSystem(FileSystemException e) {
         String file = "'" + e.getFile() + "'";
         return switch (e) {

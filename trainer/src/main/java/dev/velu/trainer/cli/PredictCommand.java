@@ -1,6 +1,7 @@
 package dev.velu.trainer.cli;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.velu.device.Context;
 import dev.velu.device.Device;
 import dev.velu.trainer.data.CorruptImageException;
 import dev.velu.trainer.run.TrainedNetwork;
@@ -73,9 +74,10 @@ final class PredictCommand implements Callable<Integer> {
         if (top < 1) {
             throw new ParameterException(spec.commandLine(), "--top " + top + " is not positive");
         }
-        if (threads < 0) {
+        if (threads < 0 || threads > Context.MAX_THREADS) {
             throw new ParameterException(
-                    spec.commandLine(), "threads " + threads + " is negative; 0 uses all processors");
+                    spec.commandLine(),
+                    "threads " + threads + " is outside 0.." + Context.MAX_THREADS + "; 0 uses all processors");
         }
         Device on = WrongUsage.unless(spec, () -> Device.parse(device));
         PrintWriter out = spec.commandLine().getOut();

@@ -69,9 +69,10 @@ final class SelfTestCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (threads < 0) {
+        if (threads < 0 || threads > Context.MAX_THREADS) {
             throw new ParameterException(
-                    spec.commandLine(), "threads " + threads + " is negative; 0 uses all processors");
+                    spec.commandLine(),
+                    "threads " + threads + " is outside 0.." + Context.MAX_THREADS + "; 0 uses all processors");
         }
         Device on = WrongUsage.unless(spec, () -> Device.parse(device));
         List<Isa> sets = WrongUsage.unless(spec, () -> instructionSets(on));

@@ -3,12 +3,16 @@ package dev.velu.trainer.cli;
 import dev.velu.trainer.data.DataException;
 import dev.velu.trainer.data.DatasetCatalog;
 import dev.velu.trainer.run.RunConfiguration;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.ParseResult.GroupMatch;
+import picocli.CommandLine.ParseResult.GroupMatchContainer;
 
 /**
  * From options to a {@link RunConfiguration}. The option {@code --batch-size} gives the setting {@code batch_size}; of several
@@ -23,9 +27,10 @@ final class Settings {
     /**
      * The configuration with what the command line says.
      *
-     * @throws IllegalArgumentException if a value is outside its range or has no effect
+     * @throws IllegalArgumentException if a value is outside its range or has no effect, or an option comes twice
      */
     static RunConfiguration apply(ParseResult parsed, RunConfiguration base) {
+        rejectRepeated(parsed);
         Map<String, Object> given = given(parsed);
         RunConfiguration configuration = base.with(given);
         for (String name : VELU) {
@@ -43,6 +48,24 @@ final class Settings {
             return DatasetCatalog.entry(spec);
         } catch (DataException e) {
             throw new IllegalArgumentException(e.getMessage(), e);
+        }
+    }
+
+    /** An option of a group that comes a second time begins the group anew: the parser forgets what came before it. */
+    private static void rejectRepeated(ParseResult parsed) {
+        Set<ArgSpec> seen = new HashSet<>();
+        for (GroupMatch match : parsed.getGroupMatches()) {
+            for (GroupMatchContainer group : match.matchedSubgroups().values()) {
+                for (GroupMatch values : group.matches()) {
+                    for (OptionSpec option : group.group().options()) {
+                        int times = values.matchedValues(option).size();
+                        if (times > 1 || times == 1 && !seen.add(option)) {
+                            throw new IllegalArgumentException(
+                                    option.longestName() + " is given more than once; give it once");
+                        }
+                    }
+                }
+            }
         }
     }
 

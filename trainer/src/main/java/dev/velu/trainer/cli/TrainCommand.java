@@ -1,5 +1,8 @@
 package dev.velu.trainer.cli;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.velu.device.Device;
 import dev.velu.models.Network;
 import dev.velu.models.NetworkSpec;
 import dev.velu.nn.Parameters;
@@ -75,9 +78,13 @@ final class TrainCommand implements Callable<Integer> {
         if (resume && output == null) {
             throw new ParameterException(spec.commandLine(), "--resume needs --output DIR, the folder of the run");
         }
+        if (output != null && output.toString().isBlank()) {
+            throw new ParameterException(spec.commandLine(), "--output names no folder; use . for the current one");
+        }
         RunConfiguration base = resume ? savedOrDefault(output) : RunConfiguration.defaults();
         RunConfiguration configuration = WrongUsage.unless(spec, () -> {
             RunConfiguration given = Settings.apply(spec.commandLine().getParseResult(), base);
+            Device.parse(given.device());
             requireNetwork(given, Settings.dataset(given.data()).imageSize());
             return given;
         });
@@ -104,8 +111,12 @@ final class TrainCommand implements Callable<Integer> {
         if (!Files.exists(file)) {
             return RunConfiguration.defaults();
         }
+        if (!Files.isRegularFile(file)) {
+            throw new RunException(file + " is not a file; start in another --output");
+        }
         try {
-            return RunConfiguration.fromJson(Files.readString(file), file.toString());
+            // Damaged characters become damaged JSON, which is reported with the file's name.
+            return RunConfiguration.fromJson(new String(Files.readAllBytes(file), UTF_8), file.toString());
         } catch (IllegalArgumentException e) {
             throw new RunException(e.getMessage() + "; mend it, or start in another --output", e);
         }

@@ -12,7 +12,7 @@ import java.util.Arrays;
 public record Augmentation(int cropPadding, boolean horizontalFlip) {
 
     /** Wider padding than any network's input, far from overflow. */
-    private static final int MAX_PADDING = 4096;
+    public static final int MAX_PADDING = 4096;
 
     /** @throws IllegalArgumentException if the padding is outside {@code [0, 4096]} */
     public Augmentation {

@@ -5,9 +5,13 @@ import java.util.Objects;
 /** Collects the settings of a {@link BatchPipeline}. */
 public final class BatchPipelineBuilder {
 
-    private static final int MAX_THREADS = 256;
-    private static final int MAX_BATCH = 1 << 20;
-    private static final int MAX_IMAGE_SIZE = 8192;
+    /** Most threads that decode. */
+    public static final int MAX_DECODE_THREADS = 256;
+    /** Most rows of a batch. */
+    public static final int MAX_BATCH = 1 << 20;
+    /** Largest width and height of the images in a batch, in pixels. */
+    public static final int MAX_IMAGE_SIZE = 8192;
+
     private static final int MAX_RING = 1024;
 
     final Dataset dataset;
@@ -58,7 +62,7 @@ public final class BatchPipelineBuilder {
 
     /** Threads that decode, 1 to 256; half of the processors unless set. */
     public BatchPipelineBuilder decodeThreads(int threads) {
-        decodeThreads = inRange("number of decode threads", threads, MAX_THREADS);
+        decodeThreads = inRange("number of decode threads", threads, MAX_DECODE_THREADS);
         return this;
     }
 

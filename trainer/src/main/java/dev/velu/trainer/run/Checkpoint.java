@@ -4,20 +4,28 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.velu.device.Context;
+import dev.velu.nn.Parameter;
 import dev.velu.nn.ParameterFiles;
 import dev.velu.nn.Parameters;
+import dev.velu.op.NormalizeImage;
 import dev.velu.optim.Optimizer;
+import dev.velu.safetensors.ElementType;
 import dev.velu.safetensors.SafeTensorsException;
 import dev.velu.safetensors.SafeTensorsFile;
 import dev.velu.safetensors.SafeTensorsWriter;
+import dev.velu.safetensors.TensorInfo;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Shape;
+import dev.velu.trainer.data.BatchPipelineBuilder;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * A safetensors file of this trainer: the network's tensors under torchvision's names, and in its metadata what is needed to use
@@ -36,9 +44,32 @@ record Checkpoint(
         List<Float> std,
         RunProgress progress) {
     private static final String FORMAT = "velu-checkpoint-1";
-    private static final String STATE = "optimizer.state";
-    private static final String COUNTERS = "optimizer.counters";
+    private static final String OPTIMIZER = "optimizer.";
+    private static final String STATE = OPTIMIZER + "state";
+    private static final String COUNTERS = OPTIMIZER + "counters";
+    private static final int CHANNELS = 3;
     private static final ObjectMapper JSON = new ObjectMapper();
+
+    /** @throws IllegalArgumentException for values that no network can be made of */
+    Checkpoint {
+        if (classNames == null || classNames.isEmpty() || classNames.stream().anyMatch(Objects::isNull)) {
+            throw new IllegalArgumentException("the class names are " + classNames + ", expected one text or more");
+        }
+        if (size < 1 || size > BatchPipelineBuilder.MAX_IMAGE_SIZE) {
+            throw new IllegalArgumentException(
+                    "image size " + size + " is outside 1.." + BatchPipelineBuilder.MAX_IMAGE_SIZE);
+        }
+        requireChannels("mean", mean);
+        requireChannels("std", std);
+        // Built once to check the ranges.
+        new NormalizeImage(mean, std);
+    }
+
+    private static void requireChannels(String name, List<Float> values) {
+        if (values == null || values.size() != CHANNELS || values.stream().anyMatch(Objects::isNull)) {
+            throw new IllegalArgumentException(name + " is " + values + ", expected " + CHANNELS + " numbers");
+        }
+    }
 
     /**
      * Writes the file, whole or not at all.
@@ -85,17 +116,24 @@ record Checkpoint(
         }
         try {
             return new Checkpoint(
-                    RunConfiguration.fromJson(field(file, "config"), file.path() + ", config"),
+                    RunConfiguration.fromJson(field(file, "config"), "config"),
                     JSON.readValue(field(file, "classes"), new TypeReference<List<String>>() {}),
-                    Integer.parseInt(field(file, "size")),
+                    wholeNumber(field(file, "size")),
                     JSON.readValue(field(file, "mean"), new TypeReference<List<Float>>() {}),
                     JSON.readValue(field(file, "std"), new TypeReference<List<Float>>() {}),
                     metadata.containsKey("progress") ? RunProgress.fromJson(metadata.get("progress")) : null);
-        } catch (JsonProcessingException | IllegalArgumentException e) {
-            throw new RunException(
-                    file.path() + " has damaged metadata: "
-                            + e.getMessage().lines().findFirst().orElse(""),
-                    e);
+        } catch (JsonProcessingException e) {
+            throw new RunException(file.path() + " has damaged metadata: " + e.getOriginalMessage(), e);
+        } catch (IllegalArgumentException e) {
+            throw new RunException(file.path() + " has damaged metadata: " + e.getMessage(), e);
+        }
+    }
+
+    private static int wholeNumber(String text) {
+        try {
+            return Integer.parseInt(text);
+        } catch (NumberFormatException e) {
+            throw new IllegalArgumentException("image size '" + text + "' is not a whole number", e);
         }
     }
 
@@ -105,6 +143,25 @@ record Checkpoint(
             throw new IllegalArgumentException("'" + name + "' is missing");
         }
         return value;
+    }
+
+    /**
+     * Fills the network's tensors, all of them and from nothing but theirs: a file with more is another network's.
+     *
+     * @throws SafeTensorsException if the tensors are not those of the network; names the first of them
+     */
+    static void loadNetwork(SafeTensorsFile file, Parameters parameters, Context context) throws SafeTensorsException {
+        Set<String> expected = parameters.all().stream().map(Parameter::name).collect(Collectors.toSet());
+        List<String> others = file.names().stream()
+                .filter(name -> !name.startsWith(OPTIMIZER) && !expected.contains(name))
+                .toList();
+        if (!others.isEmpty()) {
+            throw new SafeTensorsException(
+                    file.path(),
+                    "does not fit the network: it also has " + others.getFirst()
+                            + (others.size() > 1 ? " and " + (others.size() - 1) + " more tensors" : ""));
+        }
+        ParameterFiles.load(file, parameters, context);
     }
 
     /** Fills the optimizer from a checkpoint to resume from. */
@@ -118,9 +175,11 @@ record Checkpoint(
     private static void load(SafeTensorsFile file, String name, DType dtype, MemorySegment device, Context context)
             throws SafeTensorsException {
         long elements = device.byteSize() / dtype.bytes();
-        Shape shape = file.info(name).shape();
-        if (!shape.equals(Shape.of(elements))) {
-            throw new SafeTensorsException(file.path(), name + " is " + shape + ", expected [" + elements + "]");
+        TensorInfo info = file.info(name);
+        if (!info.shape().equals(Shape.of(elements)) || info.dtype() != ElementType.of(dtype)) {
+            throw new SafeTensorsException(
+                    file.path(),
+                    name + " is " + info.dtype() + " " + info.shape() + ", expected " + dtype + " [" + elements + "]");
         }
         context.upload(file.segment(name), device);
     }

@@ -26,10 +26,14 @@ final class MetricsFile {
 
     /** Keeps the first lines only: what a resumed run computes again is written again. Creates the file. */
     void keep(int epochs) throws IOException {
-        List<String> lines = Files.exists(path) ? Files.readAllLines(path) : List.of();
+        List<String> lines = Files.exists(path)
+                ? new String(Files.readAllBytes(path), StandardCharsets.UTF_8)
+                        .lines()
+                        .toList()
+                : List.of();
         StringBuilder kept = new StringBuilder();
         lines.stream().limit(epochs).forEach(line -> kept.append(line).append('\n'));
-        Files.writeString(path, kept);
+        WholeFile.write(path, kept.toString());
     }
 
     void append(EpochMetrics metrics) throws IOException {

@@ -68,7 +68,7 @@ public final class ProgressDisplay implements AutoCloseable {
         }
         lastNanos = now;
         double rate = doneHere * (double) batch / ((now - startNanos) * 1e-9);
-        String text = String.format(Locale.ROOT, "%.0f images/s, loss %.4f, top-1 %.2f %%", rate, loss, 100 * top1);
+        String text = String.format(Locale.ROOT, "%.0f images/s, loss %.3f, top-1 %.1f %%", rate, loss, 100 * top1);
         if (terminal) {
             bar.stepTo(done);
             bar.setExtraMessage(text);

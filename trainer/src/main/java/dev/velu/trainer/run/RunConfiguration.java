@@ -9,8 +9,10 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.exc.MismatchedInputException;
+import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.velu.device.Context;
 import dev.velu.models.Architecture;
 import dev.velu.models.NetworkSpec;
 import dev.velu.op.ActivationFunction;
@@ -19,7 +21,8 @@ import dev.velu.op.VeluParameters;
 import dev.velu.optim.GradientClip;
 import dev.velu.optim.OptimizerAlgorithm;
 import dev.velu.optim.Schedule;
-import java.io.IOException;
+import dev.velu.trainer.data.Augmentation;
+import dev.velu.trainer.data.BatchPipelineBuilder;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -111,14 +114,14 @@ public record RunConfiguration(
         oneOf("schedule", schedule, "constant", "step", "cosine");
         oneOf("precision", precision, "fp32");
         atLeast("epochs", epochs, 1);
-        atLeast("batch size", batchSize, 1);
-        atLeast("size", Objects.requireNonNullElse(size, 1), 1);
+        between("batch size", batchSize, 1, BatchPipelineBuilder.MAX_BATCH);
+        between("size", Objects.requireNonNullElse(size, 1), 1, BatchPipelineBuilder.MAX_IMAGE_SIZE);
         atLeast("limit of training images", Objects.requireNonNullElse(limitTrain, 1), 1);
         atLeast("limit of evaluation images", Objects.requireNonNullElse(limitEval, 1), 1);
-        atLeast("crop padding", cropPadding, 0);
+        between("crop padding", cropPadding, 0, Augmentation.MAX_PADDING);
         atLeast("warm-up steps", warmupSteps, 0);
-        atLeast("threads", threads, 0);
-        atLeast("decode threads", decodeThreads, 0);
+        between("threads", threads, 0, Context.MAX_THREADS);
+        between("decode threads", decodeThreads, 0, BatchPipelineBuilder.MAX_DECODE_THREADS);
         notNegative("learning rate", Objects.requireNonNullElse(learningRate, 1f));
         notNegative("lambda-ot", lambdaOt);
         notNegative("label smoothing", labelSmoothing);
@@ -134,6 +137,9 @@ public record RunConfiguration(
         algorithm(optimizer, momentum, nesterov, weightDecay);
         new GradientClip(clipValue, clipNorm);
         schedule(schedule, stepEpochs, stepFactor, warmupSteps);
+        // Also where the optimizer and the schedule chosen do without them: a value that is nonsense is not kept.
+        new OptimizerAlgorithm.Sgd(momentum, false, weightDecay);
+        new Schedule.Step(stepEpochs, stepFactor);
     }
 
     /** The run of {@code velu train} without flags: ResNet-50 with VeLU on drawn shapes, about two minutes on two cores. */
@@ -197,7 +203,7 @@ public record RunConfiguration(
             }
             tree.set(name, JSON.valueToTree(value));
         });
-        return fromTree(tree, "the settings");
+        return fromTree(tree);
     }
 
     /** As indented JSON. */
@@ -217,15 +223,22 @@ public record RunConfiguration(
      */
     public static RunConfiguration fromJson(String json, String origin) {
         try {
-            return fromTree(JSON.readTree(json), origin);
-        } catch (IOException e) {
+            return fromTree(JSON.readTree(json));
+        } catch (JsonProcessingException e) {
+            throw new IllegalArgumentException(origin + " is not JSON: " + e.getOriginalMessage(), e);
+        } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(origin + " is not a run's configuration: " + e.getMessage(), e);
         }
     }
 
-    private static RunConfiguration fromTree(JsonNode tree, String origin) {
+    private static RunConfiguration fromTree(JsonNode tree) {
+        if (!tree.isObject()) {
+            throw new IllegalArgumentException("it is not a JSON object");
+        }
         try {
             return JSON.treeToValue(tree, RunConfiguration.class);
+        } catch (UnrecognizedPropertyException e) {
+            throw new IllegalArgumentException("unknown setting '" + e.getPropertyName() + "'", e);
         } catch (JsonProcessingException e) {
             if (e.getCause() instanceof IllegalArgumentException cause) {
                 throw cause;
@@ -235,8 +248,7 @@ public record RunConfiguration(
                             .map(r -> String.valueOf(r.getFieldName()))
                             .collect(Collectors.joining("."))
                     : "";
-            throw new IllegalArgumentException(
-                    origin + ": setting '" + path + "' is missing or unreadable: " + e.getOriginalMessage(), e);
+            throw new IllegalArgumentException("setting '" + path + "' is missing or of the wrong kind", e);
         }
     }
 
@@ -348,6 +360,13 @@ public record RunConfiguration(
         if (value < minimum) {
             throw new IllegalArgumentException(
                     name + " " + value + (minimum == 1 ? " is not positive" : " is negative"));
+        }
+    }
+
+    private static void between(String name, int value, int minimum, int maximum) {
+        atLeast(name, value, minimum);
+        if (value > maximum) {
+            throw new IllegalArgumentException(name + " " + value + " is above " + maximum + ", the largest possible");
         }
     }
 

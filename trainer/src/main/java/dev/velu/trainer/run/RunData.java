@@ -33,13 +33,7 @@ final class RunData implements AutoCloseable {
     static RunData open(RunConfiguration configuration) {
         DatasetCatalog.Entry entry = DatasetCatalog.entry(configuration.data());
         int size = Objects.requireNonNullElse(configuration.size(), entry.imageSize());
-        ShapesOptions shapes = ShapesOptions.defaults().withImageSize(size);
-        if (configuration.limitTrain() != null || configuration.limitEval() != null) {
-            // Drawn on demand, so a limit is also a wish for as many.
-            shapes = shapes.withCounts(
-                    Objects.requireNonNullElse(configuration.limitTrain(), shapes.trainCount()),
-                    Objects.requireNonNullElse(configuration.limitEval(), shapes.evalCount()));
-        }
+        ShapesOptions shapes = entry.name().equals("shapes") ? shapes(configuration, size) : ShapesOptions.defaults();
         Path folder = configuration.dataDir() == null ? null : Path.of(configuration.dataDir());
         DatasetPair pair = DatasetCatalog.open(configuration.data(), folder, shapes);
         return new RunData(
@@ -47,6 +41,14 @@ final class RunData implements AutoCloseable {
                 limited(pair.train(), configuration.limitTrain(), configuration.seed()),
                 limited(pair.eval(), configuration.limitEval(), configuration.seed()),
                 size);
+    }
+
+    /** Drawn on demand, so a limit is also a wish for as many. */
+    private static ShapesOptions shapes(RunConfiguration configuration, int size) {
+        ShapesOptions shapes = ShapesOptions.defaults().withImageSize(size);
+        return shapes.withCounts(
+                Objects.requireNonNullElse(configuration.limitTrain(), shapes.trainCount()),
+                Objects.requireNonNullElse(configuration.limitEval(), shapes.evalCount()));
     }
 
     private static Dataset limited(Dataset dataset, Integer limit, long seed) {

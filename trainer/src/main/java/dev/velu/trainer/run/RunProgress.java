@@ -1,6 +1,7 @@
 package dev.velu.trainer.run;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -32,7 +33,17 @@ record RunProgress(
         int bestEpoch) {
     private static final ObjectMapper JSON = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+            .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
+            .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
             .build();
+
+    /** @throws IllegalArgumentException for a negative count */
+    RunProgress {
+        if (Math.min(epochs, Math.min(stepsInEpoch, bestEpoch)) < 0
+                || Math.min(Math.min(steps, skippedImages), Math.min(correct, images)) < 0) {
+            throw new IllegalArgumentException("progress holds a negative count");
+        }
+    }
 
     static RunProgress start() {
         return new RunProgress(0, 0, 0, 0, 0, 0, 0, 0, -1, 0);
@@ -51,7 +62,10 @@ record RunProgress(
         try {
             return JSON.readValue(json, RunProgress.class);
         } catch (JsonProcessingException e) {
-            throw new IllegalArgumentException("progress is unreadable: " + e.getOriginalMessage(), e);
+            if (e.getCause() instanceof IllegalArgumentException cause) {
+                throw cause;
+            }
+            throw new IllegalArgumentException("progress is unreadable", e);
         }
     }
 }

@@ -5,7 +5,6 @@ import dev.velu.device.Device;
 import dev.velu.device.Isa;
 import dev.velu.models.InferenceStep;
 import dev.velu.models.Network;
-import dev.velu.nn.ParameterFiles;
 import dev.velu.nn.Parameters;
 import dev.velu.op.NormalizeImage;
 import dev.velu.safetensors.SafeTensorsFile;
@@ -17,6 +16,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -59,7 +59,7 @@ public final class TrainedNetwork implements AutoCloseable {
             boolean loaded = false;
             try {
                 parameters.allocate(context, false);
-                ParameterFiles.load(file, parameters, context);
+                Checkpoint.loadNetwork(file, parameters, context);
                 step = new InferenceStep(network, context);
                 loaded = true;
             } finally {
@@ -100,8 +100,18 @@ public final class TrainedNetwork implements AutoCloseable {
                         + settings.data() + " has " + data.eval().classNames()
                         + "; evaluate on a data set with the same classes");
             }
-            return Evaluation.of(step, data.own(data.evaluationPipeline(own, batchSize)), progress, batchSize);
+            Evaluation evaluation =
+                    Evaluation.of(step, data.own(data.evaluationPipeline(own, batchSize)), progress, batchSize);
+            if (!Double.isFinite(evaluation.loss())) {
+                throw notFinite("its loss is " + evaluation.loss());
+            }
+            return evaluation;
         }
+    }
+
+    private RunException notFinite(String what) {
+        return new RunException(
+                path + " cannot be used: " + what + "; its weights are damaged, use an earlier checkpoint");
     }
 
     /**
@@ -118,6 +128,9 @@ public final class TrainedNetwork implements AutoCloseable {
             step.run(batch);
         }
         double[] probabilities = step.probabilities(0);
+        if (Arrays.stream(probabilities).anyMatch(Double::isNaN)) {
+            throw notFinite("its probabilities are not numbers");
+        }
         List<Prediction> predictions = new ArrayList<>();
         IntStream.range(0, probabilities.length)
                 .boxed()

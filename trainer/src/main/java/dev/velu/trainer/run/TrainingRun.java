@@ -8,7 +8,6 @@ import dev.velu.models.InferenceStep;
 import dev.velu.models.Network;
 import dev.velu.models.NetworkSpec;
 import dev.velu.models.TrainingStep;
-import dev.velu.nn.ParameterFiles;
 import dev.velu.nn.Parameters;
 import dev.velu.op.NormalizeImage;
 import dev.velu.optim.Optimizer;
@@ -19,8 +18,12 @@ import dev.velu.trainer.data.Augmentation;
 import dev.velu.trainer.data.Batch;
 import dev.velu.trainer.data.BatchPipeline;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryStream;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileStore;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,6 +32,8 @@ import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A training run: data, network, optimizer, and the loop over epochs, with its files in one folder.
@@ -43,6 +48,7 @@ public final class TrainingRun implements AutoCloseable {
     /** Network of the best evaluation. */
     public static final String BEST = "checkpoint-best.safetensors";
 
+    private static final Logger LOG = LoggerFactory.getLogger(TrainingRun.class);
     private static final Pattern UNFINISHED = Pattern.compile("checkpoint-.*\\.(\\d{1,18})-\\d+\\.part");
     private static final String CONFIG = "config.json";
     private static final String METRICS = "metrics.jsonl";
@@ -72,6 +78,7 @@ public final class TrainingRun implements AutoCloseable {
     private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     private final boolean resume;
     private RunProgress state = RunProgress.start();
+    private boolean prepared;
     private EpochMetrics latest;
 
     /**
@@ -99,6 +106,15 @@ public final class TrainingRun implements AutoCloseable {
             size = data.size();
             normalization = data.normalization();
             int batch = configuration.batchSize();
+            NetworkSpec spec = configuration.network(data.train().classNames().size(), size);
+            Network training = Network.build(spec, parameters, batch, true, normalization);
+            Network evaluation = Network.build(spec, parameters, batch, false, normalization);
+            parameters.allocate(context, true);
+            parameters.initialize(configuration.seed());
+            optimizer = new Optimizer(parameters, configuration.algorithm(), configuration.clip(), context);
+            step = new TrainingStep(training, context, optimizer, configuration.labelSmoothing());
+            inference = new InferenceStep(evaluation, context);
+            // After the network: batches that it has no memory for are refused before any are laid out.
             trainPipeline = data.own(BatchPipeline.builder(data.train())
                     .batchSize(batch)
                     .imageSize(size)
@@ -112,14 +128,6 @@ public final class TrainingRun implements AutoCloseable {
                     .corruptImages(RunData.corruptImages(configuration))
                     .build());
             evalPipeline = data.own(data.evaluationPipeline(configuration, batch));
-            NetworkSpec spec = configuration.network(data.train().classNames().size(), size);
-            Network training = Network.build(spec, parameters, batch, true, normalization);
-            Network evaluation = Network.build(spec, parameters, batch, false, normalization);
-            parameters.allocate(context, true);
-            parameters.initialize(configuration.seed());
-            optimizer = new Optimizer(parameters, configuration.algorithm(), configuration.clip(), context);
-            step = new TrainingStep(training, context, optimizer, configuration.labelSmoothing());
-            inference = new InferenceStep(evaluation, context);
             if (resume) {
                 resumeFrom(output.resolve(LAST));
             }
@@ -157,7 +165,14 @@ public final class TrainingRun implements AutoCloseable {
             if (found.progress() == null) {
                 throw new RunException(checkpoint + " holds no optimizer state to resume from");
             }
-            ParameterFiles.load(file, parameters, context);
+            if (found.progress().stepsInEpoch() >= trainPipeline.batchesPerEpoch()
+                    || found.progress().epochs() > configuration.epochs()) {
+                throw new RunException("cannot resume " + checkpoint + ": it stopped in epoch "
+                        + (found.progress().epochs() + 1) + " after step "
+                        + found.progress().stepsInEpoch() + ", the run has " + configuration.epochs() + " epochs of "
+                        + trainPipeline.batchesPerEpoch() + " steps; is this the same data?");
+            }
+            Checkpoint.loadNetwork(file, parameters, context);
             Checkpoint.loadOptimizer(file, optimizer, context);
             state = found.progress();
         }
@@ -166,10 +181,45 @@ public final class TrainingRun implements AutoCloseable {
     /**
      * Trains to the end or until the process is asked to stop.
      *
+     * <p>A run that fails before it has a result leaves no files.
+     *
      * @throws RunException if the loss is no longer finite; names the step and the last good checkpoint
      * @throws IOException if an image is corrupt or a file cannot be written; the message names it
      */
     public Outcome run() throws IOException, InterruptedException {
+        boolean newFolder = Files.notExists(output);
+        boolean ended = false;
+        try {
+            Outcome outcome = train();
+            ended = true;
+            return outcome;
+        } finally {
+            if (!ended && !resume) {
+                removeTraces(newFolder);
+            }
+        }
+    }
+
+    /** Removes what says only that a run was begun. The failure that led here is the one to report. */
+    private void removeTraces(boolean newFolder) {
+        Path lines = output.resolve(METRICS);
+        try {
+            if (Files.exists(output.resolve(LAST)) || Files.exists(lines) && Files.size(lines) > 0) {
+                return;
+            }
+            if (prepared) {
+                Files.deleteIfExists(lines);
+                Files.deleteIfExists(output.resolve(CONFIG));
+            }
+            if (newFolder) {
+                Files.deleteIfExists(output);
+            }
+        } catch (IOException e) {
+            LOG.debug("cannot tidy up {}", output, e);
+        }
+    }
+
+    private Outcome train() throws IOException, InterruptedException {
         prepareFolder();
         if (state.epochs() >= configuration.epochs()) {
             progress.line("the run in " + output + " has already finished its " + state.epochs() + " epochs");
@@ -209,17 +259,67 @@ public final class TrainingRun implements AutoCloseable {
         try {
             Files.createDirectories(output);
             removeUnfinishedFiles();
+            requireSpace();
             if (!resume) {
                 moveAsidePreviousRun();
             }
-            Files.writeString(output.resolve(CONFIG), configuration.toJson() + "\n");
+            prepared = true;
+            WholeFile.write(output.resolve(CONFIG), configuration.toJson() + "\n");
             metrics.keep(state.epochs());
-        } catch (FileSystemException e) {
-            String reason = e.getReason() != null ? e.getReason() : e.getClass().getSimpleName();
+        } catch (IOException e) {
             throw new RunException(
-                    "cannot write to the output folder " + output + ": " + reason
+                    "cannot write to the output folder " + output + ": " + reason(e)
                             + "; choose another with --output or free some space",
                     e);
+        }
+    }
+
+    private static String reason(IOException e) {
+        return switch (e) {
+            case FileAlreadyExistsException exists -> exists.getFile() + " is not a folder";
+            case AccessDeniedException denied -> "permission denied for " + denied.getFile();
+            case FileSystemException other ->
+                other.getReason() != null ? other.getReason() : other.getClass().getSimpleName();
+            default -> e.getMessage();
+        };
+    }
+
+    /**
+     * A disk too small for the checkpoints is found before training, not after the first epoch. A checkpoint is written beside
+     * the one that it replaces.
+     */
+    private void requireSpace() throws IOException {
+        if (state.epochs() >= configuration.epochs()) {
+            return;
+        }
+        long network = parameters.all().stream()
+                .mapToLong(parameter -> parameter.type().bytes())
+                .sum();
+        long whole = network
+                + optimizer.counters().byteSize()
+                + optimizer.states().stream().mapToLong(MemorySegment::byteSize).sum();
+        boolean first = !resume || Files.notExists(output.resolve(LAST));
+        long needed = whole;
+        if (first && state.epochs() + 1 < configuration.epochs()) {
+            needed += whole;
+        }
+        if (!resume || Files.notExists(output.resolve(BEST))) {
+            needed += network;
+        }
+        FileStore disk = Files.getFileStore(output);
+        if (disk.isReadOnly()) {
+            throw new RunException("cannot write to the output folder " + output
+                    + ": the file system is read-only; choose another with --output");
+        }
+        // File systems that cannot tell say 0.
+        if (disk.getTotalSpace() > 0 && disk.getUsableSpace() < needed) {
+            throw new RunException(String.format(
+                    Locale.ROOT,
+                    "the output folder %s has %d MiB of free space, the checkpoints need %d MiB; choose another with"
+                            + " --output or free some space",
+                    output,
+                    disk.getUsableSpace() >> 20,
+                    (needed >> 20) + 1));
         }
     }
 
@@ -284,7 +384,8 @@ public final class TrainingRun implements AutoCloseable {
             allocated += threads.getThreadAllocatedBytes(thread) - before;
             int count = batch.count();
             batch.release();
-            requireFinite(step.loss(), step.w2(), epoch, globalStep);
+            requireFinite("loss", step.loss(), epoch, globalStep);
+            requireFinite("W2 term", step.w2(), epoch, globalStep);
             steps++;
             lossSum += (double) step.loss() * count;
             correct += step.top1();
@@ -310,6 +411,7 @@ public final class TrainingRun implements AutoCloseable {
         int stepsHere = steps - state.stepsInEpoch();
         double waitSeconds = trainPipeline.waitNanos() * 1e-9;
         Evaluation evaluation = Evaluation.of(inference, evalPipeline, progress, configuration.batchSize());
+        requireFinite("evaluation loss", evaluation.loss(), epoch, (long) (epoch + 1) * stepsPerEpoch - 1);
         latest = new EpochMetrics(
                 epoch + 1,
                 (long) (epoch + 1) * stepsPerEpoch,
@@ -330,17 +432,16 @@ public final class TrainingRun implements AutoCloseable {
         return !interruption.requested() || epoch + 1 == configuration.epochs();
     }
 
-    private void requireFinite(float loss, double w2, int epoch, long globalStep) {
-        if (Float.isFinite(loss) && Double.isFinite(w2)) {
+    private void requireFinite(String name, double value, int epoch, long globalStep) {
+        if (Double.isFinite(value)) {
             return;
         }
         Path last = output.resolve(LAST);
         String good = Files.exists(last)
                 ? "the last good checkpoint is " + last + " (epoch " + state.epochs() + ")"
                 : "no checkpoint was written yet";
-        throw new RunException("the loss became " + (Float.isFinite(loss) ? "W2 " + w2 : String.valueOf(loss))
-                + " at step " + (globalStep + 1) + " (epoch " + (epoch + 1) + "); " + good
-                + "; try a lower --lr, --warmup-steps or --clip-norm");
+        throw new RunException("the " + name + " became " + value + " at step " + (globalStep + 1) + " (epoch "
+                + (epoch + 1) + "); " + good + "; try a lower --lr, --warmup-steps or --clip-norm");
     }
 
     /** The metrics come first: a run killed between the two writes that line again when it is resumed. */

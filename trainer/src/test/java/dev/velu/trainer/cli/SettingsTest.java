@@ -60,6 +60,13 @@ class SettingsTest {
     }
 
     @Test
+    void refuseAnOptionGivenTwiceInsteadOfForgettingWhatCameBefore() {
+        assertThatThrownBy(() -> parse(RunConfiguration.defaults(), "--data=mnist", "--lr=1", "--data=shapes"))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("--data is given more than once; give it once");
+    }
+
+    @Test
     void refuseVeluConstantsWithoutVelu() {
         assertThatThrownBy(() -> parse(RunConfiguration.defaults(), "--activation=gelu", "--lambda-ot=0.2"))
                 .isInstanceOf(IllegalArgumentException.class)

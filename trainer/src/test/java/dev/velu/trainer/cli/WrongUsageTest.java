@@ -27,6 +27,17 @@ class WrongUsageTest {
                 "train --data nosuchset       | velu train: unknown data set 'nosuchset'; choose mnist, shapes,"
                         + " folder:PATH or zip:PATH",
                 "train --batch-size 0         | velu train: batch size 0 is not positive",
+                "train --batch-size 2000000   | velu train: batch size 2000000 is above 1048576, the largest possible",
+                "train --size 9000            | velu train: size 9000 is above 8192, the largest possible",
+                "train --threads 2000         | velu train: threads 2000 is above 1024, the largest possible",
+                "train --decode-threads 300   | velu train: decode threads 300 is above 256, the largest possible",
+                "train --crop-padding 5000    | velu train: crop padding 5000 is above 4096, the largest possible",
+                "train --device tpu           | velu train: unknown device 'tpu'; use auto, cpu, cuda or cuda:INDEX",
+                "train --momentum NaN         | velu train: momentum NaN is outside [0, 1)",
+                "train --epochs 2 --lr 1 --epochs 3 | velu train: --epochs is given more than once; give it once",
+                "train --output=              | velu train: --output names no folder; use . for the current one",
+                "predict --checkpoint c --threads 2000 x.png | velu predict: threads 2000 is outside 0..1024; 0 uses all"
+                        + " processors",
                 "train --epochs -1            | velu train: epochs -1 is not positive",
                 "train --lr NaN               | velu train: learning rate NaN is not a finite number of zero or more",
                 "train --gamma 1              | velu train: VeLU gamma 1.0 is not in (-1, 1)",

@@ -143,7 +143,14 @@ class TrainingRunTest {
                 .isInstanceOf(RunException.class)
                 .hasMessageContaining("at step ")
                 .hasMessageContaining("no checkpoint was written yet");
-        assertThat(folder.resolve(TrainingRun.LAST)).doesNotExist();
+        assertThat(folder).isEmptyDirectory();
+    }
+
+    @Test
+    void aRunThatFailsBeforeItHasAResultLeavesNoFolder() {
+        Path output = folder.resolve("run");
+        assertThatThrownBy(() -> train(SMALL, output, false, "training ")).hasMessage("killed");
+        assertThat(output).doesNotExist();
     }
 
     @Test

@@ -1,0 +1,42 @@
+package dev.velu.trainer.run;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+
+/** Small text files that are replaced whole or not at all: a full disk or a kill leaves the old content. */
+final class WholeFile {
+    private WholeFile() {}
+
+    /** Writes UTF-8, unless the file says so already. */
+    static void write(Path path, String text) throws IOException {
+        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        if (Files.isRegularFile(path) && Arrays.equals(Files.readAllBytes(path), bytes)) {
+            return;
+        }
+        Path part = path.resolveSibling(path.getFileName() + ".part");
+        boolean moved = false;
+        try {
+            try (FileChannel channel = FileChannel.open(
+                    part, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
+                ByteBuffer content = ByteBuffer.wrap(bytes);
+                while (content.hasRemaining()) {
+                    channel.write(content);
+                }
+                channel.force(true);
+            }
+            Files.move(part, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            moved = true;
+        } finally {
+            if (!moved) {
+                Files.deleteIfExists(part);
+            }
+        }
+    }
+}
