@@ -36,7 +36,7 @@ import picocli.CommandLine.Spec;
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {
-            "  velu train                        a small run on drawn shapes, about two minutes on two cores",
+            "  velu train                        a small run on drawn shapes, a minute and a half on two cores",
             "  velu train --data folder:photos --size 64 --epochs 20 --crop-padding 8 --flip",
             "  velu train --data mnist --data-dir data --epochs 2 --limit-train 12000 --output runs/digits",
             "  velu train --data zip:cifar10.zip --sites head --head paper --activation gelu --optimizer nadam",

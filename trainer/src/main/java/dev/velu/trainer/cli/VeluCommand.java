@@ -22,7 +22,7 @@ import picocli.CommandLine.Spec;
         commandListHeading = "%nCommands%n",
         footerHeading = "%nExamples%n",
         footer = {
-            "  velu train                        a small run on drawn shapes, about two minutes on two cores",
+            "  velu train                        a small run on drawn shapes, a minute and a half on two cores",
             "  velu train --data folder:photos --epochs 20 --output runs/photos",
             "  velu train --data mnist --data-dir data --size 32 --activation relu",
             "  velu eval --checkpoint runs/photos/checkpoint-best.safetensors --data folder:photos",

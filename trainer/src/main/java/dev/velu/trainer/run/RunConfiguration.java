@@ -142,7 +142,7 @@ public record RunConfiguration(
         new Schedule.Step(stepEpochs, stepFactor);
     }
 
-    /** The run of {@code velu train} without flags: ResNet-50 with VeLU on drawn shapes, about two minutes on two cores. */
+    /** The run of {@code velu train} without flags: ResNet-50 with VeLU on drawn shapes, a minute and a half on two cores. */
     public static RunConfiguration defaults() {
         VeluParameters velu = VeluParameters.released();
         return new RunConfiguration(
