@@ -1,7 +1,6 @@
 package dev.velu.trainer.cli;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import dev.velu.device.Context;
 import dev.velu.device.Device;
 import dev.velu.trainer.data.CorruptImageException;
 import dev.velu.trainer.run.TrainedNetwork;
@@ -14,6 +13,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -44,17 +44,8 @@ final class PredictCommand implements Callable<Integer> {
             description = "Show the K most probable classes (default: ${DEFAULT-VALUE}).")
     int top = 5;
 
-    @Option(
-            names = "--device",
-            paramLabel = "D",
-            description = "auto, cpu, cuda or cuda:INDEX (default: ${DEFAULT-VALUE}).")
-    String device = "auto";
-
-    @Option(
-            names = "--threads",
-            paramLabel = "N",
-            description = "CPU threads of the operations; 0 for all processors (default: ${DEFAULT-VALUE}).")
-    int threads;
+    @Mixin
+    DeviceOptions machine;
 
     @Option(names = "--json", description = "Print JSON.")
     boolean json;
@@ -74,16 +65,11 @@ final class PredictCommand implements Callable<Integer> {
         if (top < 1) {
             throw new ParameterException(spec.commandLine(), "--top " + top + " is not positive");
         }
-        if (threads < 0 || threads > Context.MAX_THREADS) {
-            throw new ParameterException(
-                    spec.commandLine(),
-                    "threads " + threads + " is outside 0.." + Context.MAX_THREADS + "; 0 uses all processors");
-        }
-        Device on = WrongUsage.unless(spec, () -> Device.parse(device));
+        Device on = machine.device(spec);
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         List<Line> lines = new ArrayList<>();
-        try (TrainedNetwork network = new TrainedNetwork(checkpoint, on, threads, 1)) {
+        try (TrainedNetwork network = new TrainedNetwork(checkpoint, on, machine.threads, 1)) {
             for (Path image : images) {
                 Line line = classify(network, image);
                 if (line.error() != null) {

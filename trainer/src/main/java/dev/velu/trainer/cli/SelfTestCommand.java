@@ -14,9 +14,9 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** {@code velu selftest}. */
@@ -35,17 +35,8 @@ import picocli.CommandLine.Spec;
             "  velu selftest --vectors velu_vectors.json --json"
         })
 final class SelfTestCommand implements Callable<Integer> {
-    @Option(
-            names = "--device",
-            paramLabel = "D",
-            description = "auto, cpu, cuda or cuda:INDEX (default: ${DEFAULT-VALUE}).")
-    String device = "auto";
-
-    @Option(
-            names = "--threads",
-            paramLabel = "N",
-            description = "CPU threads of the operations; 0 for all processors (default: ${DEFAULT-VALUE}).")
-    int threads;
+    @Mixin
+    DeviceOptions machine;
 
     @Option(
             names = "--isa",
@@ -69,12 +60,7 @@ final class SelfTestCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (threads < 0 || threads > Context.MAX_THREADS) {
-            throw new ParameterException(
-                    spec.commandLine(),
-                    "threads " + threads + " is outside 0.." + Context.MAX_THREADS + "; 0 uses all processors");
-        }
-        Device on = WrongUsage.unless(spec, () -> Device.parse(device));
+        Device on = machine.device(spec);
         List<Isa> sets = WrongUsage.unless(spec, () -> instructionSets(on));
         return vectors == null ? checks(on, sets) : vectors(on, sets);
     }
@@ -83,7 +69,7 @@ final class SelfTestCommand implements Callable<Integer> {
         CheckReport report =
                 new CheckReport(on, json ? null : spec.commandLine().getOut());
         for (Isa set : sets) {
-            try (Context context = Context.open(on, threads, set)) {
+            try (Context context = Context.open(on, machine.threads, set)) {
                 SelfTest.run(context, result -> report.add(set, result));
             }
         }
@@ -94,7 +80,7 @@ final class SelfTestCommand implements Callable<Integer> {
         VectorReport report =
                 new VectorReport(on, json ? null : spec.commandLine().getOut());
         for (Isa set : sets) {
-            try (Context context = Context.open(on, threads, set)) {
+            try (Context context = Context.open(on, machine.threads, set)) {
                 report.add(set, VectorCases.run(context, vectors));
             }
         }
