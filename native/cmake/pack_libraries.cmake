@@ -1,5 +1,6 @@
 # Copies the built libraries from SOURCE to DESTINATION and writes the manifest that NativeLibrary.java reads:
-# one line "<sha256> <bytes> <file>" per library, in the order in which their names sort.
+# one line "<sha256> <bytes> <file>" per library, in the order in which their names sort. libvelu_cuda.so is among them
+# where it was built.
 file(GLOB libraries "${SOURCE}/lib*.so*")
 if(NOT libraries)
   message(FATAL_ERROR "no libraries in ${SOURCE}: build first")
@@ -9,6 +10,12 @@ file(REMOVE_RECURSE "${DESTINATION}")
 set(manifest "")
 foreach(library IN LISTS libraries)
   get_filename_component(name "${library}" NAME)
+  if(name STREQUAL "libvelu_cuda.so")
+    file(STRINGS "${library}" emulated LIMIT_COUNT 1 REGEX "velu_emulator_enqueue")
+    if(emulated)
+      message(FATAL_ERROR "${library} is the CUDA backend's host emulation, which is for tests only")
+    endif()
+  endif()
   configure_file("${library}" "${DESTINATION}/${name}" COPYONLY)
   file(SHA256 "${library}" hash)
   file(SIZE "${library}" size)

@@ -98,15 +98,19 @@ int main() {
     test("everyOperationRejectsAForeignDeviceAndADtypeItCannotCompute", [] {
         const Context context;
         each_operation([&](const char* name, const char*, auto function, auto desc, const std::string&, auto& b) {
-            for (const int32_t device : {int32_t{VELU_DEVICE_CUDA}, -1, 2, INT32_MAX}) {
+            const int32_t other = check::on_cpu() ? VELU_DEVICE_CUDA : VELU_DEVICE_CPU;
+            for (const int32_t device : {other, -1, 2, INT32_MAX}) {
                 desc.device = device;
                 rejected(context, name, "device", operations::call(function, context, &desc, b.pointers));
             }
-            desc.device = VELU_DEVICE_CPU;
+            desc.device = check::device();
             for (const int32_t dtype : {-1, 2, 64, INT32_MIN}) {
                 desc.dtype = dtype;
                 rejected(context, name, "dtype", operations::call(function, context, &desc, b.pointers));
             }
+            // The CPU converts between dtypes and moves elements of any, and computes in float32 only.
+            const std::string operation = name;
+            if (!check::on_cpu() || operation == "velu_cast_forward" || operation == "velu_transpose_forward") return;
             desc.dtype = VELU_DTYPE_BF16;
             rejected(context, name, "bfloat16", operations::call(function, context, &desc, b.pointers),
                      VELU_STATUS_UNSUPPORTED);
@@ -192,7 +196,10 @@ int main() {
                         std::memset(b.memory[i]->data, static_cast<int>(random.pick({0, 0, 1, 63, 255})), kBytes);
                     }
                     const velu_status status = operations::call(function, context, &desc, b.pointers);
-                    if (status == VELU_STATUS_SUCCESS) continue;
+                    if (status == VELU_STATUS_SUCCESS) {
+                        CHECK_SUCCESS(context, velu_context_synchronize(context));  // before the buffers change
+                        continue;
+                    }
                     rejected(context, name, "a random descriptor", status, status);
                     CHECK(status == VELU_STATUS_INVALID_ARGUMENT || status == VELU_STATUS_UNSUPPORTED);
                 }
@@ -290,10 +297,13 @@ int main() {
         std::atomic<bool> stop{false};
         std::vector<float> gradients(1 << 20, 1.0f);
         std::thread other([&] {
-            const velu_gradient_norm_desc desc = {VELU_DEVICE_CPU, VELU_DTYPE_F32,
+            const velu_gradient_norm_desc desc = {check::device(), VELU_DTYPE_F32,
                                                   static_cast<int64_t>(gradients.size())};
             float norm = 0;
-            while (!stop) velu_gradient_norm(context, &desc, gradients.data(), &norm);
+            while (!stop) {
+                velu_gradient_norm(context, &desc, gradients.data(), &norm);
+                velu_context_synchronize(context);
+            }
         });
         int32_t threads = -1;
         velu_status status = VELU_STATUS_SUCCESS;
@@ -320,17 +330,19 @@ int main() {
             CHECK_EQUAL(velu_context_create(&desc, &context, nullptr, 0), expected);
             CHECK_EQUAL(velu_context_create(&desc, &context, nullptr, 9), expected);
         };
-        create({7, 0, 1, 0}, VELU_STATUS_INVALID_ARGUMENT);
-        create({VELU_DEVICE_CPU, 1, 1, 0}, VELU_STATUS_INVALID_ARGUMENT);
-        create({VELU_DEVICE_CPU, -1, 1, 0}, VELU_STATUS_INVALID_ARGUMENT);
-        create({VELU_DEVICE_CPU, 0, -1, 0}, VELU_STATUS_INVALID_ARGUMENT);
-        create({VELU_DEVICE_CPU, 0, 1025, 0}, VELU_STATUS_INVALID_ARGUMENT);
-        create({VELU_DEVICE_CPU, 0, 1, 4}, VELU_STATUS_INVALID_ARGUMENT);
-        velu_backend_info cuda{};
-        CHECK_EQUAL(velu_backend_query(VELU_DEVICE_CUDA, &cuda), VELU_STATUS_SUCCESS);
-        if (!cuda.available) {
-            CHECK(std::strlen(cuda.reason) > 10);
-            create({VELU_DEVICE_CUDA, 0, 0, 0}, VELU_STATUS_BACKEND_UNAVAILABLE);
+        create({7, 0, 1, 0, 0, 0}, VELU_STATUS_INVALID_ARGUMENT);
+        create({check::device(), 1, 1, 0, 0, 0}, VELU_STATUS_INVALID_ARGUMENT);
+        create({check::device(), -1, 1, 0, 0, 0}, VELU_STATUS_INVALID_ARGUMENT);
+        create({check::device(), 0, -1, 0, 0, 0}, VELU_STATUS_INVALID_ARGUMENT);
+        create({check::device(), 0, 1025, 0, 0, 0}, VELU_STATUS_INVALID_ARGUMENT);
+        create({check::device(), 0, 1, 4, 0, 0}, VELU_STATUS_INVALID_ARGUMENT);
+        create({check::device(), 0, 1, 0, 2, 0}, VELU_STATUS_INVALID_ARGUMENT);
+        for (const int32_t device : {VELU_DEVICE_CPU, VELU_DEVICE_CUDA}) {
+            velu_backend_info backend{};
+            CHECK_EQUAL(velu_backend_query(device, &backend), VELU_STATUS_SUCCESS);
+            if (backend.available) continue;
+            CHECK(std::strlen(backend.reason) > 10);
+            create({device, 0, 0, 0, 0, 0}, VELU_STATUS_BACKEND_UNAVAILABLE);
         }
         velu_context* context = nullptr;
         CHECK_EQUAL(velu_context_create(nullptr, &context, nullptr, 0), VELU_STATUS_INVALID_ARGUMENT);
@@ -340,33 +352,34 @@ int main() {
     });
     test("backendAndDeviceDescribeThemselves", [] {
         velu_backend_info backend{};
-        CHECK_EQUAL(velu_backend_query(VELU_DEVICE_CPU, &backend), VELU_STATUS_SUCCESS);
+        CHECK_EQUAL(velu_backend_query(check::device(), &backend), VELU_STATUS_SUCCESS);
         CHECK_EQUAL(backend.available, 1);
         CHECK_EQUAL(backend.device_count, 1);
-        CHECK(std::strncmp(backend.libraries, "oneDNN ", 7) == 0);
+        CHECK(std::strlen(backend.libraries) > 0);
+        if (check::on_cpu()) CHECK(std::strncmp(backend.libraries, "oneDNN ", 7) == 0);
         CHECK_EQUAL(std::string(backend.reason), "");
         velu_device_info device{};
-        CHECK_EQUAL(velu_device_query(VELU_DEVICE_CPU, 0, &device), VELU_STATUS_SUCCESS);
+        CHECK_EQUAL(velu_device_query(check::device(), 0, &device), VELU_STATUS_SUCCESS);
         CHECK(device.memory_total > 0 && device.memory_free >= 0 && device.memory_free <= device.memory_total);
         CHECK(device.cores >= 1 && device.isa >= VELU_ISA_BASELINE && std::strlen(device.name) > 0);
         std::fprintf(stderr, "    %s; %s, %d cores, isa %d, %lld of %lld MiB free\n", backend.libraries, device.name,
                      device.cores, device.isa, static_cast<long long>(device.memory_free >> 20),
                      static_cast<long long>(device.memory_total >> 20));
-        CHECK_EQUAL(velu_device_query(VELU_DEVICE_CPU, 1, &device), VELU_STATUS_INVALID_ARGUMENT);
-        CHECK_EQUAL(velu_device_query(VELU_DEVICE_CPU, -1, &device), VELU_STATUS_INVALID_ARGUMENT);
+        CHECK_EQUAL(velu_device_query(check::device(), 1, &device), VELU_STATUS_INVALID_ARGUMENT);
+        CHECK_EQUAL(velu_device_query(check::device(), -1, &device), VELU_STATUS_INVALID_ARGUMENT);
         CHECK_EQUAL(velu_device_query(9, 0, &device), VELU_STATUS_INVALID_ARGUMENT);
-        CHECK_EQUAL(velu_device_query(VELU_DEVICE_CPU, 0, nullptr), VELU_STATUS_INVALID_ARGUMENT);
+        CHECK_EQUAL(velu_device_query(check::device(), 0, nullptr), VELU_STATUS_INVALID_ARGUMENT);
         CHECK_EQUAL(velu_backend_query(-1, &backend), VELU_STATUS_INVALID_ARGUMENT);
-        CHECK_EQUAL(velu_backend_query(VELU_DEVICE_CPU, nullptr), VELU_STATUS_INVALID_ARGUMENT);
+        CHECK_EQUAL(velu_backend_query(check::device(), nullptr), VELU_STATUS_INVALID_ARGUMENT);
     });
     test("contextReportsItsThreads", [] {
         velu_device_info device{};
-        velu_device_query(VELU_DEVICE_CPU, 0, &device);
+        velu_device_query(check::device(), 0, &device);
         for (const int32_t asked : {0, 1, 3}) {
             const Context context(asked);
-            int32_t threads = 0;
+            int32_t threads = -1;
             CHECK_SUCCESS(context, velu_context_threads(context, &threads));
-            CHECK_EQUAL(threads, asked == 0 ? device.cores : asked);
+            CHECK_EQUAL(threads, !check::on_cpu() ? 0 : asked == 0 ? device.cores : asked);
         }
         const Context context;
         rejected(context, "velu_context_threads", "NULL", velu_context_threads(context, nullptr));
@@ -379,15 +392,19 @@ int main() {
         const Context context;
         void* memory = nullptr;
         CHECK_SUCCESS(context, velu_memory_allocate(context, 100, &memory));
-        CHECK_EQUAL(reinterpret_cast<uintptr_t>(memory) % 64, 0u);
-        auto* bytes = static_cast<unsigned char*>(memory);
-        for (int i = 0; i < 100; ++i) CHECK_EQUAL(static_cast<int>(bytes[i]), 0);
+        CHECK_EQUAL(reinterpret_cast<uintptr_t>(memory) % (check::on_cpu() ? 64 : 256), 0u);
+        const auto content = [&] {
+            std::string bytes(100, '?');
+            CHECK_SUCCESS(context, velu_memory_copy(context, VELU_COPY_DEVICE_TO_HOST, memory, bytes.data(), 100));
+            return bytes;
+        };
+        CHECK(content() == std::string(100, '\0'));
         CHECK_SUCCESS(context, velu_memory_set(context, memory, 0x1FF, 99));
-        CHECK_EQUAL(static_cast<int>(bytes[98]), 255);
-        CHECK_EQUAL(static_cast<int>(bytes[99]), 0);
+        CHECK(content() == std::string(99, '\xFF') + '\0');
         const char text[] = "velu";
         CHECK_SUCCESS(context, velu_memory_copy(context, VELU_COPY_HOST_TO_DEVICE, text, memory, sizeof text));
-        CHECK_EQUAL(std::string(static_cast<char*>(memory)), text);
+        CHECK_EQUAL(std::string(content().c_str()), text);
+        auto* bytes = static_cast<unsigned char*>(memory);
         CHECK_SUCCESS(context, velu_memory_copy(context, VELU_COPY_DEVICE_TO_HOST, nullptr, nullptr, 0));
         rejected(context, "velu_memory_copy", "direction", velu_memory_copy(context, 3, text, memory, 1));
         rejected(context, "velu_memory_copy", "negative", velu_memory_copy(context, 0, text, memory, -1));

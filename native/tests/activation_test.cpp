@@ -59,7 +59,7 @@ Slope slope(int32_t activation, double x) {
 }
 
 velu_activation_desc descriptor(int32_t activation, int64_t count) {
-    return {VELU_DEVICE_CPU, VELU_DTYPE_F32, count, activation, 0};
+    return {check::device(), VELU_DTYPE_F32, count, activation, 0};
 }
 
 void compare(velu_context* context, int32_t activation, const Guarded<float>& x) {
@@ -140,29 +140,14 @@ void same_bits_for_any_threads() {
     }
 }
 
-template <class Body>
-void on_every_isa(const char* name, const Body& body) {
-    for (const int32_t isa : {VELU_ISA_BASELINE, VELU_ISA_AVX2, VELU_ISA_AVX512}) {
-        const char* isa_name = isa == VELU_ISA_BASELINE ? "baseline" : isa == VELU_ISA_AVX2 ? "avx2" : "avx512";
-        if (!Context::supported(isa)) {
-            std::fprintf(stderr, "skip %s (%s): this processor lacks it\n", name, isa_name);
-            continue;
-        }
-        check::test((std::string(name) + " (" + isa_name + ")").c_str(), [&] {
-            Context context(1, isa);
-            body(context);
-        });
-    }
-}
-
 }  // namespace
 
 int main() {
-    on_every_isa("agreesWithFloat64FromMinus20To20", dense_range);
-    on_every_isa("agreesWithFloat64ForOddCounts", odd_counts);
-    on_every_isa("agreesWithFloat64AtKinksAndExtremes", special_points);
-    on_every_isa("nanComesThrough", nan_and_infinity);
-    on_every_isa("inPlaceGivesTheSameBits", in_place);
+    check::on_every_isa("agreesWithFloat64FromMinus20To20", dense_range);
+    check::on_every_isa("agreesWithFloat64ForOddCounts", odd_counts);
+    check::on_every_isa("agreesWithFloat64AtKinksAndExtremes", special_points);
+    check::on_every_isa("nanComesThrough", nan_and_infinity);
+    check::on_every_isa("inPlaceGivesTheSameBits", in_place);
     check::test("sameBitsForAnyThreadCount", same_bits_for_any_threads);
     return check::report();
 }

@@ -22,7 +22,7 @@ constexpr int32_t kAll[] = {VELU_ACTIVATION_IDENTITY, VELU_ACTIVATION_RELU, VELU
                             VELU_ACTIVATION_SILU,     VELU_ACTIVATION_GELU, VELU_ACTIVATION_VELU};
 
 velu_batch_norm_desc descriptor(int64_t rows, int64_t channels, int32_t activation, float w2_weight = 0) {
-    return {VELU_DEVICE_CPU, VELU_DTYPE_F32, rows, channels, 1e-5f, 0.1f, activation, w2_weight, kCurve};
+    return {check::device(), VELU_DTYPE_F32, rows, channels, 1e-5f, 0.1f, activation, w2_weight, kCurve};
 }
 
 // --- Reference -------------------------------------------------------------------------------------------------------
@@ -460,32 +460,17 @@ void same_bits_for_any_threads() {
     }
 }
 
-template <class Body>
-void on_every_isa(const char* name, const Body& body) {
-    for (const int32_t isa : {VELU_ISA_BASELINE, VELU_ISA_AVX2, VELU_ISA_AVX512}) {
-        const char* isa_name = isa == VELU_ISA_BASELINE ? "baseline" : isa == VELU_ISA_AVX2 ? "avx2" : "avx512";
-        if (!Context::supported(isa)) {
-            std::fprintf(stderr, "skip %s (%s): this processor lacks it\n", name, isa_name);
-            continue;
-        }
-        check::test((std::string(name) + " (" + isa_name + ")").c_str(), [&] {
-            Context context(1, isa);
-            body(context);
-        });
-    }
-}
-
 }  // namespace
 
 int main() {
-    on_every_isa("agreesWithFloat64ForEveryActivation", every_activation);
-    on_every_isa("w2GradientReachesTheInput", w2_gradient);
-    on_every_isa("agreesWithFloat64ForManyChannels", many_channels);
-    on_every_isa("keepsItsDigitsForTinyVarianceWithALargeMean", large_mean);
-    on_every_isa("runningStatisticsFollowTorch", running_statistics);
-    on_every_isa("inferenceUsesTheGivenStatistics", inference);
-    on_every_isa("inPlaceGivesTheSameBits", in_place);
-    on_every_isa("nanStaysInItsChannel", nan_stays_in_its_channel);
+    check::on_every_isa("agreesWithFloat64ForEveryActivation", every_activation);
+    check::on_every_isa("w2GradientReachesTheInput", w2_gradient);
+    check::on_every_isa("agreesWithFloat64ForManyChannels", many_channels);
+    check::on_every_isa("keepsItsDigitsForTinyVarianceWithALargeMean", large_mean);
+    check::on_every_isa("runningStatisticsFollowTorch", running_statistics);
+    check::on_every_isa("inferenceUsesTheGivenStatistics", inference);
+    check::on_every_isa("inPlaceGivesTheSameBits", in_place);
+    check::on_every_isa("nanStaysInItsChannel", nan_stays_in_its_channel);
     check::test("sameBitsForAnyThreadCount", same_bits_for_any_threads);
     return check::report();
 }

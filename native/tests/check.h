@@ -12,6 +12,8 @@
 #include <sstream>
 #include <string>
 
+#include "device.h"
+
 namespace check {
 
 inline int failures_in_test = 0;
@@ -32,6 +34,13 @@ void test(const char* name, const Body& body) {
     if (failures_in_test > 0) ++failed_tests;
     std::fprintf(stderr, "%s %s", failures_in_test == 0 ? "ok  " : "FAIL", name);
     std::fprintf(stderr, failures_in_test == 0 ? "\n" : ": %d failed checks\n", failures_in_test);
+}
+
+/// Runs a test whose fact is one about the CPU backend, and says why it is left out elsewhere.
+template <class Body>
+void test_on_cpu(const char* name, const char* why, const Body& body) {
+    if (on_cpu()) return test(name, body);
+    std::fprintf(stderr, "skip %s: %s\n", name, why);
 }
 
 /// Prints the total; the exit status of main().
@@ -58,15 +67,18 @@ inline void near(const char* file, int line, const char* text, double actual, do
     fail(file, line, what);
 }
 
+/// Also waits for the work of a call: the test reads its results next.
 inline void success(const char* file, int line, const char* text, velu_context* context, velu_status status) {
+    if (status == VELU_STATUS_SUCCESS && !on_cpu()) status = velu_context_synchronize(context);
     if (status == VELU_STATUS_SUCCESS) return;
     fail(file, line, std::string(text) + ": " + velu_status_name(status) + ": " + velu_context_last_error(context));
 }
 
-/// A CPU context, NULL (with a failure) if it cannot be made. An instruction set the processor lacks: see supported().
+/// A context on the device under test, NULL (with a failure) if it cannot be made. Threads and instruction set are the
+/// CPU's; for one that the processor lacks see supported().
 struct Context {
     explicit Context(int32_t threads = 1, int32_t isa = VELU_ISA_AUTO) {
-        const velu_context_desc desc{VELU_DEVICE_CPU, 0, threads, isa};
+        const velu_context_desc desc{device(), 0, threads, isa, 0, 0};
         char message[512] = "";
         const velu_status status = velu_context_create(&desc, &context, message, sizeof message);
         if (status != VELU_STATUS_SUCCESS) fail(__FILE__, __LINE__, message);
@@ -76,13 +88,36 @@ struct Context {
     Context& operator=(const Context&) = delete;
     operator velu_context*() const { return context; }
 
+    /// Elsewhere than on the CPU only the first, so that loops over all run once.
     static bool supported(int32_t isa) {
+        if (!on_cpu()) return isa == VELU_ISA_BASELINE;
         velu_device_info info{};
         return velu_device_query(VELU_DEVICE_CPU, 0, &info) == VELU_STATUS_SUCCESS && isa <= info.isa;
     }
 
     velu_context* context = nullptr;
 };
+
+/// The end of loops over thread counts 1, 2, ...: elsewhere than on the CPU they mean nothing.
+inline int32_t most_threads() {
+    return on_cpu() ? 3 : 1;
+}
+
+/// A test of body(context) for each instruction set; on CUDA one test.
+template <class Body>
+void on_every_isa(const char* name, const Body& body) {
+    for (const int32_t isa : {VELU_ISA_BASELINE, VELU_ISA_AVX2, VELU_ISA_AVX512}) {
+        const char* isa_name = isa == VELU_ISA_BASELINE ? "baseline" : isa == VELU_ISA_AVX2 ? "avx2" : "avx512";
+        if (!Context::supported(isa)) {
+            if (on_cpu()) std::fprintf(stderr, "skip %s (%s): this processor lacks it\n", name, isa_name);
+            continue;
+        }
+        test((std::string(name) + " (" + (on_cpu() ? isa_name : "cuda") + ")").c_str(), [&] {
+            Context context(1, isa);
+            body(context);
+        });
+    }
+}
 
 /// count elements, aligned to 64 bytes, filled with bytes 0xA5, between canaries that the destructor verifies.
 template <class T>

@@ -41,7 +41,7 @@ const Shape kShapes[] = {
 };
 
 velu_conv2d_desc describe(const Shape& s) {
-    return {VELU_DEVICE_CPU, VELU_DTYPE_F32,  s.batch,        s.height, s.width,  s.in,
+    return {check::device(), VELU_DTYPE_F32,  s.batch,        s.height, s.width,  s.in,
             s.out,           s.kernel_height, s.kernel_width, s.stride, s.stride, s.padding,
             s.padding,       s.dilation,      s.dilation,     s.groups, 0};
 }
@@ -196,6 +196,7 @@ velu_conv2d_desc random_shape(uint64_t& state) {
     };
     for (;;) {
         velu_conv2d_desc d{};
+        d.device = check::device();
         d.groups = draw(1, 3) == 1 ? draw(1, 5) : 1;
         d.batch = draw(1, 3);
         d.in_height = draw(1, 9);
@@ -224,7 +225,7 @@ void all_passes(velu_context* context, const velu_conv2d_desc& desc, bool has_bi
 
 int main() {
     test("everyPassMatchesTheDefinitionForOneToThreeThreads", [] {
-        for (const int32_t threads : {1, 2, 3}) {
+        for (int32_t threads = 1; threads <= check::most_threads(); ++threads) {
             const Context context(threads);
             for (const Shape& shape : kShapes) {
                 all_passes(context, describe(shape), false);
@@ -239,7 +240,7 @@ int main() {
     });
     test("windowsOfPaddingOnlyGiveTheBias", [] {
         const Context context;
-        const velu_conv2d_desc desc = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 2, 2, 1, 2, 2, 2, 2, 2, 2, 1, 5, 1, 4, 1, 0};
+        const velu_conv2d_desc desc = {check::device(), VELU_DTYPE_F32, 2, 2, 1, 2, 2, 2, 2, 2, 2, 1, 5, 1, 4, 1, 0};
         all_passes(context, desc, true);
         Case c(desc);
         Guarded<float> y(c.y.size);

@@ -10,7 +10,7 @@ using check::Guarded;
 namespace {
 
 velu_dropout_desc dropout(int64_t count, float probability, uint64_t seed = 42, uint32_t stream = 7) {
-    return {VELU_DEVICE_CPU, VELU_DTYPE_F32, count, seed, stream, probability};
+    return {check::device(), VELU_DTYPE_F32, count, seed, stream, probability};
 }
 
 /// Dropout of ones: 0 or 1 / (1 - probability).
@@ -36,7 +36,7 @@ int main() {
         const std::vector<float> expected = mask(reference, desc, 5);
         for (int32_t isa = VELU_ISA_BASELINE; isa <= VELU_ISA_AVX512; ++isa) {
             if (!Context::supported(isa)) continue;
-            for (int32_t threads = 1; threads <= 3; ++threads) {
+            for (int32_t threads = 1; threads <= check::most_threads(); ++threads) {
                 Context context(threads, isa);
                 CHECK(mask(context, desc, 5) == expected);
             }
@@ -112,7 +112,7 @@ int main() {
         const int64_t count = 100000;
         for (const int64_t step : {int64_t{0}, int64_t{3}}) {
             // The stream whose words would be the mask's, had both the same key.
-            const velu_random_desc desc{VELU_DEVICE_CPU,
+            const velu_random_desc desc{check::device(),
                                         VELU_DTYPE_F32,
                                         count,
                                         42,

@@ -9,7 +9,7 @@ using check::Guarded;
 namespace {
 
 float norm_of(velu_context* context, const float* values, int64_t count) {
-    const velu_gradient_norm_desc desc{VELU_DEVICE_CPU, VELU_DTYPE_F32, count};
+    const velu_gradient_norm_desc desc{check::device(), VELU_DTYPE_F32, count};
     Guarded<float> norm(1);
     CHECK_SUCCESS(context, velu_gradient_norm(context, &desc, values, norm));
     return norm[0];
@@ -38,7 +38,7 @@ int main() {
         const float expected = norm_of(reference, values, count);
         for (int32_t isa = VELU_ISA_BASELINE; isa <= VELU_ISA_AVX512; ++isa) {
             if (!Context::supported(isa)) continue;
-            for (int32_t threads = 1; threads <= 3; ++threads) {
+            for (int32_t threads = 1; threads <= check::most_threads(); ++threads) {
                 Context context(threads, isa);
                 CHECK_EQUAL(norm_of(context, values, count), expected);
             }

@@ -41,7 +41,7 @@ static void layoutAgreesWithThisCompiler(void) {
 }
 
 static void cCallerAddsTwoVectors(void) {
-    const velu_context_desc context_desc = {VELU_DEVICE_CPU, 0, 1, VELU_ISA_AUTO};
+    const velu_context_desc context_desc = {VELU_DEVICE_CPU, 0, 1, VELU_ISA_AUTO, 0, 0};
     velu_context* context = NULL;
     char message[512] = "";
     check(velu_context_create(&context_desc, &context, message, sizeof message) == VELU_STATUS_SUCCESS, message);

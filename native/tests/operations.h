@@ -8,30 +8,33 @@
 #include <utility>
 #include <vector>
 
+#include "device.h"
+
 namespace operations {
 
 inline constexpr velu_velu_params kParams = {0.1f, 0.1f, 0.1f, 0.1f, 0.9f, 1e-6f, VELU_STATISTIC_INVERSE_RMS, 0, 0, 0};
 
-inline constexpr velu_velu_desc kVelu = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 4, 8, kParams, 0, 0};
-inline constexpr velu_activation_desc kActivation = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 32, VELU_ACTIVATION_GELU, 0};
-inline constexpr velu_add_desc kAdd = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 32};
-inline constexpr velu_dropout_desc kDropout = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 32, 1, 2, 0.5f};
-inline constexpr velu_conv2d_desc kConv2d = {
-    VELU_DEVICE_CPU, VELU_DTYPE_F32, 2, 5, 5, 4, 8, 3, 3, 1, 1, 1, 1, 1, 1, 2, 0};
-inline constexpr velu_linear_desc kLinear = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 4, 8, 5};
-inline constexpr velu_batch_norm_desc kBatchNorm = {
-    VELU_DEVICE_CPU, VELU_DTYPE_F32, 4, 8, 1e-5f, 0.1f, VELU_ACTIVATION_VELU, 0, kParams};
-inline constexpr velu_pool2d_desc kPool2d = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 2, 5, 5, 4, 3, 3, 2, 2, 1, 1, 1, 0};
-inline constexpr velu_global_avg_pool_desc kGlobalAvgPool = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 2, 9, 4};
-inline constexpr velu_softmax_cross_entropy_desc kCrossEntropy = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 4, 8, 0.1f, 0};
-inline constexpr velu_top_k_desc kTopK = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 4, 8, 5, 0};
-inline constexpr velu_optimizer_desc kOptimizer = {
-    VELU_DEVICE_CPU, VELU_DTYPE_F32, 32, VELU_OPTIMIZER_ADAM, 0, 0.9f, 0.9f, 0.999f, 1e-8f, 0, 0.004f, 0, 0};
-inline constexpr velu_gradient_norm_desc kGradientNorm = {VELU_DEVICE_CPU, VELU_DTYPE_F32, 32};
-inline constexpr velu_random_desc kRandom = {
-    VELU_DEVICE_CPU, VELU_DTYPE_F32, 32, 1, 2, VELU_DISTRIBUTION_TRUNCATED_NORMAL, 0, 1, -2, 2, 0};
-inline constexpr velu_normalize_image_desc kNormalizeImage = {VELU_DEVICE_CPU,       VELU_DTYPE_F32,       2, 3, 4, 3,
-                                                              {0.5f, 0.5f, 0.5f, 0}, {0.2f, 0.2f, 0.2f, 0}};
+inline const velu_velu_desc kVelu = {check::device(), VELU_DTYPE_F32, 4, 8, kParams, 0, 0};
+inline const velu_activation_desc kActivation = {check::device(), VELU_DTYPE_F32, 32, VELU_ACTIVATION_GELU, 0};
+inline const velu_add_desc kAdd = {check::device(), VELU_DTYPE_F32, 32};
+inline const velu_cast_desc kCast = {check::device(), VELU_DTYPE_F32, 32, VELU_DTYPE_BF16, 0};
+inline const velu_transpose_desc kTranspose = {check::device(), VELU_DTYPE_F32, 2, 3, 5};
+inline const velu_dropout_desc kDropout = {check::device(), VELU_DTYPE_F32, 32, 1, 2, 0.5f};
+inline const velu_conv2d_desc kConv2d = {check::device(), VELU_DTYPE_F32, 2, 5, 5, 4, 8, 3, 3, 1, 1, 1, 1, 1, 1, 2, 0};
+inline const velu_linear_desc kLinear = {check::device(), VELU_DTYPE_F32, 4, 8, 5};
+inline const velu_batch_norm_desc kBatchNorm = {
+    check::device(), VELU_DTYPE_F32, 4, 8, 1e-5f, 0.1f, VELU_ACTIVATION_VELU, 0, kParams};
+inline const velu_pool2d_desc kPool2d = {check::device(), VELU_DTYPE_F32, 2, 5, 5, 4, 3, 3, 2, 2, 1, 1, 1, 0};
+inline const velu_global_avg_pool_desc kGlobalAvgPool = {check::device(), VELU_DTYPE_F32, 2, 9, 4};
+inline const velu_softmax_cross_entropy_desc kCrossEntropy = {check::device(), VELU_DTYPE_F32, 4, 8, 0.1f, 0};
+inline const velu_top_k_desc kTopK = {check::device(), VELU_DTYPE_F32, 4, 8, 5, 0};
+inline const velu_optimizer_desc kOptimizer = {
+    check::device(), VELU_DTYPE_F32, 32, VELU_OPTIMIZER_ADAM, 0, 0.9f, 0.9f, 0.999f, 1e-8f, 0, 0.004f, 0, 0};
+inline const velu_gradient_norm_desc kGradientNorm = {check::device(), VELU_DTYPE_F32, 32};
+inline const velu_random_desc kRandom = {
+    check::device(), VELU_DTYPE_F32, 32, 1, 2, VELU_DISTRIBUTION_TRUNCATED_NORMAL, 0, 1, -2, 2, 0};
+inline const velu_normalize_image_desc kNormalizeImage = {check::device(),       VELU_DTYPE_F32,       2, 3, 4, 3, 5, 2,
+                                                          {0.5f, 0.5f, 0.5f, 0}, {0.2f, 0.2f, 0.2f, 0}};
 
 /// visit(name, descriptor type's name, function, valid descriptor, needs): one letter of needs per pointer,
 /// 'r' if NULL there (alone) is an invalid argument, 'o' if NULL is fine.
@@ -42,6 +45,8 @@ void for_each(const Visit& visit) {
     visit("velu_activation_forward", "velu_activation_desc", velu_activation_forward, kActivation, "rr");
     visit("velu_activation_backward", "velu_activation_desc", velu_activation_backward, kActivation, "rrr");
     visit("velu_add_forward", "velu_add_desc", velu_add_forward, kAdd, "rrr");
+    visit("velu_cast_forward", "velu_cast_desc", velu_cast_forward, kCast, "rr");
+    visit("velu_transpose_forward", "velu_transpose_desc", velu_transpose_forward, kTranspose, "rr");
     visit("velu_dropout_forward", "velu_dropout_desc", velu_dropout_forward, kDropout, "rrr");
     visit("velu_dropout_backward", "velu_dropout_desc", velu_dropout_backward, kDropout, "rrr");
     visit("velu_conv2d_forward", "velu_conv2d_desc", velu_conv2d_forward, kConv2d, "rror");
@@ -72,7 +77,7 @@ void for_each(const Visit& visit) {
     visit("velu_gradient_norm", "velu_gradient_norm_desc", velu_gradient_norm, kGradientNorm, "rr");
     visit("velu_random_fill", "velu_random_desc", velu_random_fill, kRandom, "r");
     visit("velu_normalize_image_forward", "velu_normalize_image_desc", velu_normalize_image_forward, kNormalizeImage,
-          "rr");
+          "ror");
 }
 
 /// Calls an operation with its pointers taken from an array of as many.

@@ -14,7 +14,7 @@ constexpr int kSteps = 5;
 
 velu_optimizer_desc optimizer(int32_t algorithm, int64_t count) {
     velu_optimizer_desc desc{};
-    desc.device = VELU_DEVICE_CPU;
+    desc.device = check::device();
     desc.dtype = VELU_DTYPE_F32;
     desc.count = count;
     desc.algorithm = algorithm;
@@ -138,7 +138,7 @@ int main() {
             std::vector<float> expected;
             for (int32_t isa = VELU_ISA_BASELINE; isa <= VELU_ISA_AVX512; ++isa) {
                 if (!Context::supported(isa)) continue;
-                for (int32_t threads = 1; threads <= 3; ++threads) {
+                for (int32_t threads = 1; threads <= check::most_threads(); ++threads) {
                     Context context(threads, isa);
                     Run run(desc);
                     for (uint64_t t = 1; t <= 3; ++t) run.step(context, 0.01f, t);
@@ -201,7 +201,8 @@ int main() {
         }
     });
 
-    check::test("learningRateThatIsNotANumberIsRejectedBeforeAnythingChanges", [] {
+    const char* why = "other devices cannot look at the learning rate: the parameters become NaN there";
+    check::test_on_cpu("learningRateThatIsNotANumberIsRejectedBeforeAnythingChanges", why, [] {
         Context context;
         for (const float lr : {NAN, INFINITY, -1.0f}) {
             const velu_optimizer_desc desc = optimizer(VELU_OPTIMIZER_SGD, 1);

@@ -23,7 +23,7 @@ constexpr Shape kShapes[] = {
 };
 
 velu_pool2d_desc pool(const Shape& s, int32_t count_include_pad = 1) {
-    return {VELU_DEVICE_CPU,   VELU_DTYPE_F32,
+    return {check::device(),   VELU_DTYPE_F32,
             s.batch,           s.height,
             s.width,           s.channels,
             s.kernel_height,   s.kernel_width,
@@ -72,7 +72,7 @@ template <class Body>
 void everywhere(const Body& body) {
     for (int32_t isa = VELU_ISA_BASELINE; isa <= VELU_ISA_AVX512; ++isa) {
         if (!Context::supported(isa)) continue;
-        for (int32_t threads = 1; threads <= 3; ++threads) {
+        for (int32_t threads = 1; threads <= check::most_threads(); ++threads) {
             Context context(threads, isa);
             for (const Shape& shape : kShapes) body(context, shape);
         }
@@ -190,12 +190,12 @@ int main() {
     check::test("globalAveragePoolMatchesFloat64", [] {
         for (int32_t isa = VELU_ISA_BASELINE; isa <= VELU_ISA_AVX512; ++isa) {
             if (!Context::supported(isa)) continue;
-            for (int32_t threads = 1; threads <= 3; ++threads) {
+            for (int32_t threads = 1; threads <= check::most_threads(); ++threads) {
                 Context context(threads, isa);
                 for (const int64_t channels : {1, 31, 33, 257, 600}) {
                     for (const int64_t pixels : {1, 16, 49, 1000}) {
                         const int64_t batch = 3;
-                        const velu_global_avg_pool_desc desc{VELU_DEVICE_CPU, VELU_DTYPE_F32, batch, pixels, channels};
+                        const velu_global_avg_pool_desc desc{check::device(), VELU_DTYPE_F32, batch, pixels, channels};
                         Guarded<float> x(batch * pixels * channels, 4), y(batch * channels, 8);
                         Guarded<float> dy(batch * channels, 4), dx(batch * pixels * channels, 8);
                         x.fill_uniform(7, 0, 2);
@@ -222,7 +222,7 @@ int main() {
     check::test("meanOfALargeImageStaysAccurate", [] {
         Context context;
         const int64_t pixels = 1 << 20;
-        const velu_global_avg_pool_desc desc{VELU_DEVICE_CPU, VELU_DTYPE_F32, 1, pixels, 3};
+        const velu_global_avg_pool_desc desc{check::device(), VELU_DTYPE_F32, 1, pixels, 3};
         const std::vector<float> x(static_cast<size_t>(pixels * 3), 0.1f);
         float y[3];
         CHECK_SUCCESS(context, velu_global_avg_pool_forward(context, &desc, x.data(), y));

@@ -13,11 +13,11 @@ using check::Guarded;
 namespace {
 
 velu_random_desc uniform(int64_t count, float a, float b, uint64_t seed = 42, uint64_t stream = 7) {
-    return {VELU_DEVICE_CPU, VELU_DTYPE_F32, count, seed, stream, VELU_DISTRIBUTION_UNIFORM, a, b, 0, 0, 0};
+    return {check::device(), VELU_DTYPE_F32, count, seed, stream, VELU_DISTRIBUTION_UNIFORM, a, b, 0, 0, 0};
 }
 
 velu_random_desc normal(int64_t count, float mean, float deviation, uint64_t seed = 42, uint64_t stream = 7) {
-    return {VELU_DEVICE_CPU, VELU_DTYPE_F32, count, seed, stream, VELU_DISTRIBUTION_NORMAL, mean, deviation, 0, 0, 0};
+    return {check::device(), VELU_DTYPE_F32, count, seed, stream, VELU_DISTRIBUTION_NORMAL, mean, deviation, 0, 0, 0};
 }
 
 velu_random_desc truncated(int64_t count, float mean, float deviation, float low, float high) {
@@ -112,7 +112,7 @@ int main() {
             const std::vector<float> expected = draw(reference, desc);
             for (int32_t isa = VELU_ISA_BASELINE; isa <= VELU_ISA_AVX512; ++isa) {
                 if (!Context::supported(isa)) continue;
-                for (int32_t threads = 1; threads <= 3; ++threads) {
+                for (int32_t threads = 1; threads <= check::most_threads(); ++threads) {
                     Context context(threads, isa);
                     CHECK(draw(context, desc) == expected);
                 }

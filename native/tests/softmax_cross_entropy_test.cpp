@@ -39,7 +39,7 @@ Loss reference(const float* logits, const int32_t* labels, int64_t rows, int64_t
 }
 
 velu_softmax_cross_entropy_desc cross_entropy(int64_t rows, int64_t classes, float smoothing) {
-    return {VELU_DEVICE_CPU, VELU_DTYPE_F32, rows, classes, smoothing, 0};
+    return {check::device(), VELU_DTYPE_F32, rows, classes, smoothing, 0};
 }
 
 float loss_of(velu_context* context, const std::vector<float>& logits, const std::vector<int32_t>& labels,
@@ -59,7 +59,7 @@ int main() {
         for (int32_t isa = VELU_ISA_BASELINE; isa <= VELU_ISA_AVX512; ++isa) {
             if (!Context::supported(isa)) continue;
             Context context(2, isa);
-            for (const int64_t classes : {1, 2, 10, 31, 33, 257, 1000}) {
+            for (const int64_t classes : {1, 2, 10, 31, 33, 257, 1000, 2001}) {
                 for (const float smoothing : {0.0f, 0.1f, 1.0f}) {
                     const int64_t rows = 65;
                     const auto desc = cross_entropy(rows, classes, smoothing);
@@ -103,7 +103,7 @@ int main() {
         std::vector<float> expected;
         for (int32_t isa = VELU_ISA_BASELINE; isa <= VELU_ISA_AVX512; ++isa) {
             if (!Context::supported(isa)) continue;
-            for (int32_t threads = 1; threads <= 3; ++threads) {
+            for (int32_t threads = 1; threads <= check::most_threads(); ++threads) {
                 Context context(threads, isa);
                 std::vector<float> all(static_cast<size_t>(1 + rows + rows * classes));
                 CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits, labels, all.data(),
@@ -198,7 +198,8 @@ int main() {
         CHECK_EQUAL(loss_of(context, {1, 2, 3, 4}, {-1, -1}, 0.1f), 0.0f);
     });
 
-    check::test("labelOutOfRangeNamesRowValueAndRange", [] {
+    const char* why = "other devices cannot look at labels: the loss is NaN there";
+    check::test_on_cpu("labelOutOfRangeNamesRowValueAndRange", why, [] {
         Context context;
         const auto desc = cross_entropy(3, 10, 0);
         const std::vector<float> logits(30);

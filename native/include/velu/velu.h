@@ -10,6 +10,10 @@
  *   status other than VELU_STATUS_SUCCESS, velu_context_last_error(context) says what was wrong and how to mend it.
  * - Operations are named velu_<operation>_<verb>(context, descriptor, inputs..., outputs...). A descriptor is a
  *   fixed-width struct; it is read during the call only. It starts with the device and the dtype of the data.
+ * - On CUDA a call puts its work on the context's compute stream and returns: what it wrote may be read by later calls
+ * of the same context at once, and by the host after velu_memory_copy, velu_event_synchronize or
+ *   velu_context_synchronize. An error of the device itself is reported by a later call, as INTERNAL. Values that live
+ * in device memory (labels, learning rates) cannot be checked there; each function says what a wrong one does.
  * - Tensors are raw pointers to dense row-major memory on the context's device, aligned to their element size (64 bytes
  *   is fastest). Images are NHWC; convolution weights are
  * [out_channels][kernel_height][kernel_width][in_channels/groups]; linear weights are [out_features][in_features]. The
@@ -21,7 +25,9 @@
  * overlap unless a function says so.
  * - A context is used by one thread at a time. A call that finds the context in use by another thread returns
  *   VELU_STATUS_BUSY and does nothing else.
- * - The same call with the same inputs, shape and thread count gives the same bits.
+ * - The same call with the same inputs, shape and thread count gives the same bits. On CUDA whether all pointers are
+ *   aligned to 16 bytes counts as well, and convolutions and linear layers take the fastest of several algorithms,
+ * timed once per context; the environment variable VELU_CUDA_AUTOTUNE=0 makes them take the first, the same every time.
  * - A tensor of zero elements is a valid no-op unless a function says otherwise; its pointers may then be NULL.
  */
 #ifndef VELU_H
@@ -45,7 +51,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /** Version of this ABI. It changes with every incompatible change; callers compare it with velu_abi_version() once. */
-#define VELU_ABI_VERSION 1
+#define VELU_ABI_VERSION 2
 
 typedef int32_t velu_status;
 enum {
@@ -107,9 +113,9 @@ typedef struct velu_backend_info {
     int32_t available;    /* 1 if contexts can be created */
     int32_t device_count; /* devices found */
     int32_t reserved;
-    char libraries[256]; /* libraries below and their versions, compiled and loaded, e.g. "oneDNN 3.11.0 (built
-                            with 3.11.0)" */
-    char reason[512];    /* why it is unavailable; empty if available */
+    /* libraries below, one per line: its version, e.g. "oneDNN 3.11.0 (built with 3.11.0)", or why it was not found */
+    char libraries[1024];
+    char reason[512]; /* why it is unavailable; empty if available */
 } velu_backend_info;
 
 /** What is known of one device. */
@@ -122,6 +128,13 @@ typedef struct velu_device_info {
     int32_t isa;          /* best VELU_ISA_* (CPU), compute capability * 10 (CUDA) */
     char name[128];
 } velu_device_info;
+
+/**
+ * Names folders, separated by ':', that are searched before all others for the libraries that a backend opens at run
+ * time: cuDNN, cuBLAS and cuBLASLt for CUDA; the CPU backend opens none. Takes effect only before the backend is first
+ * queried; later it is INVALID_ARGUMENT. NULL or "" for none.
+ */
+VELU_API velu_status velu_backend_library_path(int32_t device, const char* folders);
 
 /**
  * Describes the backend for a kind of device, loading it at the first call. The plugin libvelu_<device>.so is looked
@@ -145,6 +158,9 @@ typedef struct velu_context_desc {
     int32_t device_index; /* 0 .. device_count - 1 */
     int32_t threads;      /* CPU: threads per operation, 1..1024; 0 = all processors this process may use */
     int32_t isa;          /* CPU: VELU_ISA_*; one the processor lacks is UNSUPPORTED */
+    int32_t allow_tf32; /* CUDA: 1 lets float32 convolutions and linear layers round their operands to TF32 (10 bits of
+                           mantissa) for the tensor cores; 0 keeps float32. Ignored on the CPU */
+    int32_t reserved;
 } velu_context_desc;
 
 /**
@@ -201,6 +217,73 @@ VELU_API velu_status velu_memory_copy(velu_context* context, int32_t direction, 
 
 /** Sets every one of bytes >= 0 bytes of device memory to value (its low 8 bits). */
 VELU_API velu_status velu_memory_set(velu_context* context, void* memory, int32_t value, int64_t bytes);
+
+/**
+ * Allocates zeroed host memory aligned to 64 bytes; on CUDA it is page-locked, so that copies from and to it run beside
+ * other work. bytes >= 1.
+ */
+VELU_API velu_status velu_host_memory_allocate(velu_context* context, int64_t bytes, void** memory);
+
+/** Releases memory from velu_host_memory_allocate of the same context, after all work that uses it. NULL is a no-op. */
+VELU_API velu_status velu_host_memory_free(velu_context* context, void* memory);
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Streams, events and graphs */
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+/**
+ * The two queues of a context: work of one runs in order, the two run beside each other. All operations go to COMPUTE.
+ * On the CPU every call is complete when it returns, so the order is that of the calls.
+ */
+enum { VELU_STREAM_COMPUTE = 0, VELU_STREAM_TRANSFER = 1 };
+
+/**
+ * Puts a copy of bytes >= 0 bytes on a stream. Host memory should come from velu_host_memory_allocate, must stay
+ * unchanged until the copy is done, and is only then valid if it is the destination.
+ */
+VELU_API velu_status velu_memory_copy_async(velu_context* context, int32_t stream, int32_t direction,
+                                            const void* source, void* destination, int64_t bytes);
+
+/** A point in a stream's work. */
+typedef struct velu_event velu_event;
+
+/** Creates an event that nothing waits for yet. */
+VELU_API velu_status velu_event_create(velu_context* context, velu_event** event);
+
+/** Releases an event of the same context. NULL is a no-op. */
+VELU_API velu_status velu_event_destroy(velu_context* context, velu_event* event);
+
+/** Moves the event to the end of the work that is on the stream now. */
+VELU_API velu_status velu_event_record(velu_context* context, velu_event* event, int32_t stream);
+
+/** Work put on the stream from now on waits for the event; one that was never recorded is not waited for. */
+VELU_API velu_status velu_event_wait(velu_context* context, velu_event* event, int32_t stream);
+
+/** The calling thread waits for the event; one that was never recorded is not waited for. */
+VELU_API velu_status velu_event_synchronize(velu_context* context, velu_event* event);
+
+/** Milliseconds of the stream's time between two recorded events that have been reached, e.g. after synchronizing with
+ * the second. INVALID_ARGUMENT if one was never recorded. */
+VELU_API velu_status velu_event_elapsed(velu_context* context, velu_event* start, velu_event* end, float* milliseconds);
+
+/** Operations recorded once, to be run again and again by one call with the same memory. */
+typedef struct velu_graph velu_graph;
+
+/**
+ * From here to velu_graph_end operations on the context are recorded, not run. They must have run once before with the
+ * same descriptors, so that implementations are chosen and scratch memory is there; allocating, waiting and the copies
+ * that wait are errors meanwhile. Only CUDA has graphs: on the CPU this is UNSUPPORTED.
+ */
+VELU_API velu_status velu_graph_begin(velu_context* context);
+
+/** Ends the recording and stores the graph; on failure stores NULL, and the context is as before velu_graph_begin. */
+VELU_API velu_status velu_graph_end(velu_context* context, velu_graph** graph);
+
+/** Runs everything recorded, on the compute stream. */
+VELU_API velu_status velu_graph_launch(velu_context* context, velu_graph* graph);
+
+/** Releases a graph of the same context, after its last run has finished. NULL is a no-op. */
+VELU_API velu_status velu_graph_destroy(velu_context* context, velu_graph* graph);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* VeLU */
@@ -290,6 +373,34 @@ typedef struct velu_add_desc {
 /** y = a + b. a, b, y: [count]; y may be a or b. Its gradient is dy for both inputs. */
 VELU_API velu_status velu_add_forward(velu_context* context, const velu_add_desc* desc, const void* a, const void* b,
                                       void* y);
+
+/** Conversion of count >= 0 elements from source_dtype to dtype; to bfloat16 it rounds to nearest, ties to even. */
+typedef struct velu_cast_desc {
+    int32_t device;
+    int32_t dtype; /* of y */
+    int64_t count;
+    int32_t source_dtype; /* of x */
+    int32_t reserved;
+} velu_cast_desc;
+
+/** y = x in another dtype. x, y: [count]. NaN stays NaN. */
+VELU_API velu_status velu_cast_forward(velu_context* context, const velu_cast_desc* desc, const void* x, void* y);
+
+/**
+ * Transposition of batch >= 0 matrices x[batch][rows][columns] -> y[batch][columns][rows]; rows, columns >= 0. With
+ * rows = C and columns = H * W it turns NCHW into NHWC, and back the other way round.
+ */
+typedef struct velu_transpose_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t batch;
+    int64_t rows;
+    int64_t columns;
+} velu_transpose_desc;
+
+/** y[b][column][row] = x[b][row][column]. */
+VELU_API velu_status velu_transpose_forward(velu_context* context, const velu_transpose_desc* desc, const void* x,
+                                            void* y);
 
 /**
  * Dropout of count >= 0 elements: an element is kept with probability 1 - probability and then scaled by
@@ -514,9 +625,9 @@ typedef struct velu_softmax_cross_entropy_desc {
 } velu_softmax_cross_entropy_desc;
 
 /**
- * logits: [rows][classes]; labels: int32 [rows], 0..classes-1, or -1 for a row to leave out (on the CPU any other value
- * is INVALID_ARGUMENT and names the row). loss: one float, the mean, 0 if no row has a label. log_sum_exp: [rows], for
- * backward, or NULL.
+ * logits: [rows][classes]; labels: int32 [rows], 0..classes-1, or -1 for a row to leave out (any other value is
+ * INVALID_ARGUMENT on the CPU, naming the row; on CUDA it makes the loss NaN and the row's gradient zero). loss: one
+ * float, the mean, 0 if no row has a label. log_sum_exp: [rows], for backward, or NULL.
  */
 VELU_API velu_status velu_softmax_cross_entropy_forward(velu_context* context,
                                                         const velu_softmax_cross_entropy_desc* desc, const void* logits,
@@ -540,7 +651,8 @@ typedef struct velu_top_k_desc {
 
 /**
  * *count = rows whose label is among the k largest logits; of equal logits the lower class ranks first, a NaN ranks
- * above everything and a row whose own logit is NaN is never correct, whatever k. Rows with label -1 do not count.
+ * above everything and a row whose own logit is NaN is never correct, whatever k. Rows with label -1 do not count (nor,
+ * on CUDA, rows with a label that is no class).
  */
 VELU_API velu_status velu_top_k_count(velu_context* context, const velu_top_k_desc* desc, const void* logits,
                                       const int32_t* labels, int64_t* count);
@@ -576,10 +688,11 @@ typedef struct velu_optimizer_desc {
 } velu_optimizer_desc;
 
 /**
- * learning_rate: one float, device memory, >= 0. gradient_norm: one float from velu_gradient_norm, required if max_norm
- * > 0. counters: 2 doubles, device memory, {steps taken, NAdam's product of mu}, start at {0, 1}, updated. parameters:
- * [count], updated. gradients: [count]. state0: [count], momentum buffer or first moment (NULL for SGD without
- * momentum). state1: [count], second moment (NULL for SGD). States start at 0.
+ * learning_rate: one float, device memory, >= 0 (on CUDA a wrong one makes the parameters NaN). gradient_norm: one
+ * float from velu_gradient_norm, required if max_norm > 0. counters: 2 doubles, device memory, {steps taken, NAdam's
+ * product of mu}, start at {0, 1}, updated. parameters: [count], updated. gradients: [count]. state0: [count], momentum
+ * buffer or first moment (NULL for SGD without momentum). state1: [count], second moment (NULL for SGD). States start
+ * at 0.
  */
 VELU_API velu_status velu_optimizer_step(velu_context* context, const velu_optimizer_desc* desc,
                                          const float* learning_rate, const float* gradient_norm, double* counters,
@@ -627,8 +740,10 @@ typedef struct velu_random_desc {
 
 VELU_API velu_status velu_random_fill(velu_context* context, const velu_random_desc* desc, float* out);
 
-/** Images: uint8 x[batch][height][width][channels] -> y of the same shape, y = (x / 255 - mean[c]) / std[c];
- * channels 1..4. */
+/**
+ * Images: uint8 x[batch][height][width][channels] -> y[batch][out_height][out_width][channels], cropped or padded,
+ * maybe mirrored, and normalized: y = (pixel / 255 - mean[c]) / std[c]. channels 1..4.
+ */
 typedef struct velu_normalize_image_desc {
     int32_t device;
     int32_t dtype; /* of y */
@@ -636,12 +751,19 @@ typedef struct velu_normalize_image_desc {
     int64_t height;
     int64_t width;
     int64_t channels;
+    int64_t out_height;
+    int64_t out_width;
     float mean[4];
     float std[4]; /* > 0 */
 } velu_normalize_image_desc;
 
+/**
+ * placement: int32 [batch][3] {top, left, mirrored}: y's pixel (row, column) is x's pixel (top + row, left + column),
+ * black (0) where that is outside the image; with mirrored != 0 y's columns run from right to left. NULL places every
+ * image at (0, 0), unmirrored.
+ */
 VELU_API velu_status velu_normalize_image_forward(velu_context* context, const velu_normalize_image_desc* desc,
-                                                  const uint8_t* x, void* y);
+                                                  const uint8_t* x, const int32_t* placement, void* y);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Layout facts for bindings */

@@ -1,8 +1,9 @@
 // The contract between libvelu.so and its backend plugins (libvelu_cpu.so, libvelu_cuda.so).
 //
-// A plugin exports one C function, velu_backend_table(), that returns its BackendTable. libvelu.so has validated every
-// argument before it calls an entry: descriptors are in range, required pointers are not NULL, and counts of zero never
-// arrive. An entry returns a status and, unless it is SUCCESS, leaves a message in DeviceContext::message.
+// A plugin exports one C function, velu_backend_table(library_path), that returns its BackendTable. libvelu.so has
+// validated every argument before it calls an entry: descriptors are in range, required pointers are not NULL, and
+// counts of zero never arrive. An entry returns a status and, unless it is SUCCESS, leaves a message in
+// DeviceContext::message.
 #pragma once
 
 #include <velu/velu.h>
@@ -27,10 +28,10 @@ struct DeviceContext {
 };
 
 /// Bumped with every change of BackendTable.
-inline constexpr uint32_t kBackendTableVersion = 1;
+inline constexpr uint32_t kBackendTableVersion = 2;
 
 /// One entry per operation of velu.h, with the same arguments after the context. An operation the backend does not have
-/// may be nullptr: the core answers UNSUPPORTED. The entries up to memory_set must be there.
+/// may be nullptr: the core answers UNSUPPORTED. The entries up to event_elapsed must be there.
 struct BackendTable {
     uint32_t version;  // kBackendTableVersion
     uint32_t size;     // sizeof(BackendTable)
@@ -52,6 +53,22 @@ struct BackendTable {
     velu_status (*memory_free)(DeviceContext*, void* memory);
     velu_status (*memory_copy)(DeviceContext*, int32_t direction, const void* source, void* destination, int64_t bytes);
     velu_status (*memory_set)(DeviceContext*, void* memory, int32_t value, int64_t bytes);
+    velu_status (*host_memory_allocate)(DeviceContext*, int64_t bytes, void** memory);
+    velu_status (*host_memory_free)(DeviceContext*, void* memory);
+    velu_status (*memory_copy_async)(DeviceContext*, int32_t stream, int32_t direction, const void* source,
+                                     void* destination, int64_t bytes);
+
+    velu_status (*event_create)(DeviceContext*, velu_event** event);
+    velu_status (*event_destroy)(DeviceContext*, velu_event* event);
+    velu_status (*event_record)(DeviceContext*, velu_event* event, int32_t stream);
+    velu_status (*event_wait)(DeviceContext*, velu_event* event, int32_t stream);
+    velu_status (*event_synchronize)(DeviceContext*, velu_event* event);
+    velu_status (*event_elapsed)(DeviceContext*, velu_event* start, velu_event* end, float* milliseconds);
+
+    velu_status (*graph_begin)(DeviceContext*);
+    velu_status (*graph_end)(DeviceContext*, velu_graph** graph);
+    velu_status (*graph_launch)(DeviceContext*, velu_graph* graph);
+    velu_status (*graph_destroy)(DeviceContext*, velu_graph* graph);
 
     velu_status (*velu_forward)(DeviceContext*, const velu_velu_desc*, const void* x, const float* lambda, void* y,
                                 float* moments);
@@ -61,6 +78,8 @@ struct BackendTable {
     velu_status (*activation_backward)(DeviceContext*, const velu_activation_desc*, const void* x, const void* dy,
                                        void* dx);
     velu_status (*add_forward)(DeviceContext*, const velu_add_desc*, const void* a, const void* b, void* y);
+    velu_status (*cast_forward)(DeviceContext*, const velu_cast_desc*, const void* x, void* y);
+    velu_status (*transpose_forward)(DeviceContext*, const velu_transpose_desc*, const void* x, void* y);
     velu_status (*dropout_forward)(DeviceContext*, const velu_dropout_desc*, const int64_t* step, const void* x,
                                    void* y);
     velu_status (*dropout_backward)(DeviceContext*, const velu_dropout_desc*, const int64_t* step, const void* dy,
@@ -119,9 +138,11 @@ struct BackendTable {
     velu_status (*gradient_norm)(DeviceContext*, const velu_gradient_norm_desc*, const void* gradients, float* norm);
 
     velu_status (*random_fill)(DeviceContext*, const velu_random_desc*, float* out);
-    velu_status (*normalize_image_forward)(DeviceContext*, const velu_normalize_image_desc*, const uint8_t* x, void* y);
+    velu_status (*normalize_image_forward)(DeviceContext*, const velu_normalize_image_desc*, const uint8_t* x,
+                                           const int32_t* placement, void* y);
 };
 
 }  // namespace velu
 
-extern "C" VELU_API const velu::BackendTable* velu_backend_table(void);
+/// library_path: the folders of velu_backend_library_path, or "". It is read during the call only.
+extern "C" VELU_API const velu::BackendTable* velu_backend_table(const char* library_path);

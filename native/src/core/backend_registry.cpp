@@ -1,5 +1,7 @@
 #include "core/backend_registry.h"
 
+#include "core/entries.h"
+
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -7,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <string>
 
 namespace velu {
 namespace {
@@ -17,6 +20,9 @@ constexpr int32_t kDevices = sizeof kDeviceNames / sizeof kDeviceNames[0];
 struct Slot {
     std::once_flag once;
     Backend backend;
+    std::mutex path_mutex;
+    bool opened = false;  // from then on library_path is fixed
+    std::string library_path;
 };
 
 Slot slots[kDevices];
@@ -33,12 +39,12 @@ bool own_folder(char (&folder)[PATH_MAX]) {
 }
 
 bool has_required_entries(const BackendTable& table) {
-    return table.backend_query && table.device_query && table.context_create && table.context_destroy &&
-           table.context_synchronize && table.context_threads && table.context_workspace_size && table.impl_name &&
-           table.memory_allocate && table.memory_free && table.memory_copy && table.memory_set;
+#define VELU_PRESENT(name) &&table.name != nullptr
+    return true VELU_CONTEXT_ENTRIES(VELU_PRESENT);
+#undef VELU_PRESENT
 }
 
-void load(int32_t device, Backend& backend) {
+void load(int32_t device, const std::string& library_path, Backend& backend) {
     const auto unavailable = [&backend](const char* format, const char* path, const char* why) {
         std::snprintf(backend.reason, sizeof backend.reason, format, path, why);
     };
@@ -56,8 +62,8 @@ void load(int32_t device, Backend& backend) {
         const char* why = dlerror();
         return unavailable("%.200s could not be loaded: %.250s", path, why == nullptr ? "unknown reason" : why);
     }
-    const auto entry = reinterpret_cast<const BackendTable* (*)()>(dlsym(handle, "velu_backend_table"));
-    const BackendTable* table = entry == nullptr ? nullptr : entry();
+    const auto entry = reinterpret_cast<const BackendTable* (*)(const char*)>(dlsym(handle, "velu_backend_table"));
+    const BackendTable* table = entry == nullptr ? nullptr : entry(library_path.c_str());
     if (table == nullptr) return unavailable("%.300s is not a VeLU backend%s", path, "");
     if (table->version != kBackendTableVersion || table->size != sizeof(BackendTable)) {
         return unavailable("%.300s is of another version than libvelu.so; install both from the same build%s", path,
@@ -75,8 +81,22 @@ const char* device_name(int32_t device) {
 
 const Backend& backend(int32_t device) {
     Slot& slot = slots[device];
-    std::call_once(slot.once, [device, &slot] { load(device, slot.backend); });
+    std::call_once(slot.once, [device, &slot] {
+        {
+            const std::lock_guard lock(slot.path_mutex);
+            slot.opened = true;
+        }
+        load(device, slot.library_path, slot.backend);
+    });
     return slot.backend;
+}
+
+bool set_library_path(int32_t device, const char* folders) {
+    Slot& slot = slots[device];
+    const std::lock_guard lock(slot.path_mutex);
+    if (slot.opened) return false;
+    slot.library_path = folders;
+    return true;
 }
 
 }  // namespace velu

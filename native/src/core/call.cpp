@@ -58,20 +58,28 @@ velu_status Call::finish(velu_status status) {
     return status;
 }
 
-void Call::check_header(int32_t device, int32_t dtype) {
-    const char* have = device_name(context_->device);
+void Call::check_device(int32_t device) {
     if (device_name(device) == nullptr) {
         fail(VELU_STATUS_INVALID_ARGUMENT, "the descriptor's device is %" PRId32 ", which is not a VELU_DEVICE_*",
              device);
     } else if (device != context_->device) {
         fail(VELU_STATUS_INVALID_ARGUMENT, "the descriptor is for device %s but the context is on %s",
-             device_name(device), have);
-    } else if (dtype != VELU_DTYPE_F32 && dtype != VELU_DTYPE_BF16) {
-        fail(VELU_STATUS_INVALID_ARGUMENT, "the descriptor's dtype is %" PRId32 ", which is not a VELU_DTYPE_*", dtype);
-    } else if ((context_->table->dtypes >> dtype & 1) == 0) {
-        fail(VELU_STATUS_UNSUPPORTED, "the %s backend does not compute in %s; use %s", have,
-             dtype == VELU_DTYPE_BF16 ? "bfloat16" : "float32", dtype == VELU_DTYPE_BF16 ? "float32" : "bfloat16");
+             device_name(device), device_name(context_->device));
     }
+}
+
+void Call::dtype(const char* name, int32_t value) {
+    if (value != VELU_DTYPE_F32 && value != VELU_DTYPE_BF16) {
+        fail(VELU_STATUS_INVALID_ARGUMENT, "%s is %" PRId32 ", which is not a VELU_DTYPE_*", name, value);
+    }
+}
+
+void Call::check_header(int32_t device, int32_t dtype) {
+    check_device(device);
+    this->dtype("the descriptor's dtype", dtype);
+    if (failed() || (context_->table->dtypes >> dtype & 1) != 0) return;
+    fail(VELU_STATUS_UNSUPPORTED, "the %s backend does not compute in %s; use %s", device_name(context_->device),
+         dtype == VELU_DTYPE_BF16 ? "bfloat16" : "float32", dtype == VELU_DTYPE_BF16 ? "float32" : "bfloat16");
 }
 
 void Call::range(const char* name, int64_t value, int64_t low, int64_t high) {

@@ -85,6 +85,20 @@ public:
         return !failed();
     }
 
+    /// As begin(), for operations that move elements and compute nothing: every backend has them for every dtype.
+    template <class Desc>
+    bool begin_conversion(const Desc* desc) {
+        if (!failed() && desc == nullptr) {
+            fail(VELU_STATUS_INVALID_ARGUMENT, "desc is NULL; pass a descriptor");
+        }
+        if (!failed()) check_device(desc->device);
+        if (!failed()) dtype("the descriptor's dtype", desc->dtype);
+        return !failed();
+    }
+
+    /// Checks that value is a VELU_DTYPE_*.
+    void dtype(const char* name, int32_t value);
+
     /// Checks low <= value <= high.
     void range(const char* name, int64_t value, int64_t low, int64_t high);
     void at_least(const char* name, int64_t value, int64_t low) { range(name, value, low, INT64_MAX); }
@@ -113,6 +127,7 @@ public:
     }
 
 private:
+    void check_device(int32_t device);
     void check_header(int32_t device, int32_t dtype);
     velu_status finish(velu_status status);
 

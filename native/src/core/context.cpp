@@ -9,6 +9,16 @@ using velu::Backend;
 using velu::BackendTable;
 using velu::Call;
 
+velu_status velu_backend_library_path(int32_t device, const char* folders) {
+    if (velu::device_name(device) == nullptr) return VELU_STATUS_INVALID_ARGUMENT;
+    try {
+        return velu::set_library_path(device, folders == nullptr ? "" : folders) ? VELU_STATUS_SUCCESS
+                                                                                 : VELU_STATUS_INVALID_ARGUMENT;
+    } catch (const std::bad_alloc&) {
+        return VELU_STATUS_OUT_OF_MEMORY;
+    }
+}
+
 velu_status velu_backend_query(int32_t device, velu_backend_info* info) {
     if (info == nullptr || velu::device_name(device) == nullptr) return VELU_STATUS_INVALID_ARGUMENT;
     *info = {};
@@ -54,6 +64,9 @@ velu_status velu_context_create(const velu_context_desc* desc, velu_context** co
     }
     if (desc->isa < VELU_ISA_AUTO || desc->isa > VELU_ISA_AVX512) {
         return fail(kInvalid, "velu_context_create: isa is %" PRId32 ", which is not a VELU_ISA_*", desc->isa);
+    }
+    if (desc->allow_tf32 != 0 && desc->allow_tf32 != 1) {
+        return fail(kInvalid, "velu_context_create: allow_tf32 is %" PRId32 "; it must be 0 or 1", desc->allow_tf32);
     }
     const Backend& backend = velu::backend(desc->device);
     if (backend.table == nullptr) {

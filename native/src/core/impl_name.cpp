@@ -2,45 +2,19 @@
 #include <cstring>
 
 #include "core/call.h"
+#include "core/entries.h"
 
 using velu::BackendTable;
 using velu::Call;
 
 namespace {
 
-constexpr const char* kOperations[] = {
-    "velu_forward",
-    "velu_backward",
-    "activation_forward",
-    "activation_backward",
-    "add_forward",
-    "dropout_forward",
-    "dropout_backward",
-    "conv2d_forward",
-    "conv2d_backward_data",
-    "conv2d_backward_weights",
-    "linear_forward",
-    "linear_backward_data",
-    "linear_backward_weights",
-    "batch_norm_forward_training",
-    "batch_norm_forward_inference",
-    "batch_norm_backward",
-    "max_pool2d_forward",
-    "max_pool2d_backward",
-    "avg_pool2d_forward",
-    "avg_pool2d_backward",
-    "global_avg_pool_forward",
-    "global_avg_pool_backward",
-    "softmax_cross_entropy_forward",
-    "softmax_cross_entropy_backward",
-    "top_k_count",
-    "optimizer_step",
-    "gradient_norm",
-    "random_fill",
-    "normalize_image_forward",
-};
+#define VELU_NAME(name) #name,
+constexpr const char* kOperations[] = {VELU_OPERATION_ENTRIES(VELU_NAME)};
+#undef VELU_NAME
 
 bool is_operation(const char* name) {
+    if (std::strstr(name, "_prepare") != nullptr) return false;
     for (const char* operation : kOperations) {
         if (std::strcmp(operation, name) == 0) return true;
     }

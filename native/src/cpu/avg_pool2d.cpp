@@ -2,7 +2,7 @@
 #include "cpu/context.h"
 #include "cpu/isa/avg_pool2d_kernels.h"
 #include "cpu/operations.h"
-#include "cpu/pool2d.h"
+#include "math/pool2d.h"
 
 namespace velu::cpu {
 

@@ -1,5 +1,4 @@
-#include "cpu/impl_name.h"
-
+// The entry that tells which implementation an operation uses.
 #include <cstring>
 
 #include "cpu/context.h"

@@ -1,10 +1,10 @@
-#include "cpu/memory.h"
-
+// Memory of the CPU backend is host memory.
 #include <cinttypes>
 #include <cstdlib>
 #include <cstring>
 
 #include "cpu/device.h"
+#include "cpu/operations.h"
 
 namespace velu::cpu {
 
@@ -37,6 +37,19 @@ velu_status memory_copy(DeviceContext*, int32_t, const void* source, void* desti
 velu_status memory_set(DeviceContext*, void* memory, int32_t value, int64_t bytes) {
     std::memset(memory, value & 0xFF, static_cast<size_t>(bytes));
     return VELU_STATUS_SUCCESS;
+}
+
+velu_status host_memory_allocate(DeviceContext* context, int64_t bytes, void** memory) {
+    return memory_allocate(context, bytes, memory);
+}
+
+velu_status host_memory_free(DeviceContext* context, void* memory) {
+    return memory_free(context, memory);
+}
+
+velu_status memory_copy_async(DeviceContext* context, int32_t, int32_t direction, const void* source, void* destination,
+                              int64_t bytes) {
+    return memory_copy(context, direction, source, destination, bytes);
 }
 
 }  // namespace velu::cpu

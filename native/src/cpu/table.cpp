@@ -6,12 +6,9 @@
 #include "cpu/context.h"
 #include "cpu/device.h"
 #include "cpu/dnnl_state.h"
-#include "cpu/impl_name.h"
-#include "cpu/memory.h"
 #include "cpu/operations.h"
 
 namespace velu::cpu {
-namespace {
 
 velu_status backend_query(velu_backend_info* info) {
     info->device = VELU_DEVICE_CPU;
@@ -83,59 +80,26 @@ velu_status context_workspace_size(DeviceContext* context, int64_t* bytes) {
     return VELU_STATUS_SUCCESS;
 }
 
+namespace {
+
+// clang-format off
 constexpr BackendTable kTable = {
     .version = kBackendTableVersion,
     .size = sizeof(BackendTable),
     .dtypes = 1u << VELU_DTYPE_F32,
     .reserved = 0,
-    .backend_query = backend_query,
-    .device_query = device_query,
-    .context_create = context_create,
-    .context_destroy = context_destroy,
-    .context_synchronize = context_synchronize,
-    .context_threads = context_threads,
-    .context_workspace_size = context_workspace_size,
-    .impl_name = impl_name,
-    .memory_allocate = memory_allocate,
-    .memory_free = memory_free,
-    .memory_copy = memory_copy,
-    .memory_set = memory_set,
-    .velu_forward = velu_forward,
-    .velu_backward = velu_backward,
-    .activation_forward = activation_forward,
-    .activation_backward = activation_backward,
-    .add_forward = add_forward,
-    .dropout_forward = dropout_forward,
-    .dropout_backward = dropout_backward,
-    .conv2d_prepare = conv2d_prepare,
-    .conv2d_forward = conv2d_forward,
-    .conv2d_backward_data = conv2d_backward_data,
-    .conv2d_backward_weights = conv2d_backward_weights,
-    .linear_prepare = linear_prepare,
-    .linear_forward = linear_forward,
-    .linear_backward_data = linear_backward_data,
-    .linear_backward_weights = linear_backward_weights,
-    .batch_norm_forward_training = batch_norm_forward_training,
-    .batch_norm_forward_inference = batch_norm_forward_inference,
-    .batch_norm_backward = batch_norm_backward,
-    .max_pool2d_forward = max_pool2d_forward,
-    .max_pool2d_backward = max_pool2d_backward,
-    .avg_pool2d_forward = avg_pool2d_forward,
-    .avg_pool2d_backward = avg_pool2d_backward,
-    .global_avg_pool_forward = global_avg_pool_forward,
-    .global_avg_pool_backward = global_avg_pool_backward,
-    .softmax_cross_entropy_forward = softmax_cross_entropy_forward,
-    .softmax_cross_entropy_backward = softmax_cross_entropy_backward,
-    .top_k_count = top_k_count,
-    .optimizer_step = optimizer_step,
-    .gradient_norm = gradient_norm,
-    .random_fill = random_fill,
-    .normalize_image_forward = normalize_image_forward,
+    VELU_CONTEXT_ENTRIES(VELU_TABLE_ENTRY)
+    .graph_begin = nullptr,  // a call is complete when it returns: nothing could be recorded
+    .graph_end = nullptr,
+    .graph_launch = nullptr,
+    .graph_destroy = nullptr,
+    VELU_OPERATION_ENTRIES(VELU_TABLE_ENTRY)
 };
+// clang-format on
 
 }  // namespace
 }  // namespace velu::cpu
 
-const velu::BackendTable* velu_backend_table(void) {
+const velu::BackendTable* velu_backend_table(const char*) {
     return &velu::cpu::kTable;
 }

@@ -1,5 +1,5 @@
 // VeLU and its gradient: blocks of rows, each read and written once, in parallel; sums of blocks are joined in order.
-// Blocks and tensors that float32 cannot resolve are done again in float64: velu_float64.h.
+// Blocks and tensors that float32 cannot resolve are done again in float64: math/velu_float64.h.
 #include <algorithm>
 #include <cstring>
 
@@ -59,7 +59,7 @@ Moments forward_with_moments(Context& context, const VeluConstants& constants, c
                 from = copy;
             }
             kernels.forward(constants, from, to, rows, channels, &parts[block]);
-            if (!float32_moments_suffice(parts[block])) {
+            if (!math::float32_moments_suffice(parts[block])) {
                 parts[block] = velu_float64_moments(constants.params, from, rows, channels);
             }
         }
@@ -124,9 +124,9 @@ velu_status velu_backward(DeviceContext* context, const velu_velu_desc* desc, co
         const auto* from = static_cast<const float*>(x);
         const auto* upstream = static_cast<const float*>(dy);
         auto* gradient = static_cast<float*>(dx);
-        if (constants.w2 && !float32_gradient_suffices(desc->params, desc->w2_weight, moments, elements)) {
+        if (constants.w2 && !math::float32_gradient_suffices(desc->params, desc->w2_weight, moments, elements)) {
             const Moments all = float64_moments(cpu(context), desc->params, blocks, channels, from);
-            const W2Gradient w2 = velu_float64_w2_gradient(desc->w2_weight, all);
+            const math::W2Gradient w2 = math::float64_w2_gradient(desc->w2_weight, all);
             for_blocks(cpu(context), blocks, dlambda, [&](int64_t block, double* part) {
                 const int64_t start = blocks.start(block);
                 velu_float64_backward(desc->params, constants.lambda, w2, from + start, upstream + start,

@@ -1,11 +1,6 @@
 // VeLU in float64, one element after the other: about 20 ns per element for the moments and 40 for the gradient, bound
 // by the calls of libm.
-//
-// A product of two float32 is exact in float64, and so is 1 - beta2 x near the clip: nothing here needs the care that
-// the float32 formulas take.
 #include "cpu/velu_float64.h"
-
-#include "math/velu_math.h"
 
 namespace velu::cpu {
 
@@ -23,33 +18,15 @@ math::RowStatistic statistic(const velu_velu_params& params, const float* x, int
     return math::row_statistic(params, shift, deviations, squares, static_cast<double>(channels));
 }
 
-/// g = sigmoid(alpha m) and dg/d(alpha m) = g (1 - g) of one element.
-math::Gate<double> gate(const velu_velu_params& params, double x) {
-    const double u = static_cast<double>(params.beta2) * x;
-    const double m = std::atan(static_cast<double>(params.beta1) * x) + std::asin(std::clamp(u, -1.0, 1.0));
-    const double z = static_cast<double>(params.alpha) * m;
-    const double e = std::exp(-std::fabs(z));
-    const double inverse = 1.0 / (1.0 + e);
-    return {z >= 0 ? inverse : e * inverse, e * inverse * inverse};
-}
-
-/// dm/dx of one element. Outside the clip asin contributes nothing; inside, (1 - u)(1 + u) is floored at 2^-23.
-double angle_slope(const velu_velu_params& params, double x) {
-    const double beta1 = static_cast<double>(params.beta1), beta2 = static_cast<double>(params.beta2);
-    const double t = beta1 * x, u = beta2 * x;
-    const double of_atan = beta1 / (1.0 + t * t);
-    return std::fabs(u) < 1.0 ? of_atan + beta2 / std::sqrt(std::max((1.0 - u) * (1.0 + u), 0x1p-23)) : of_atan;
-}
-
 }  // namespace
 
-Moments velu_float64_moments(const velu_velu_params& params, const float* x, int64_t rows, int64_t channels) {
+math::Moments velu_float64_moments(const velu_velu_params& params, const float* x, int64_t rows, int64_t channels) {
     double shift = 0, deviations = 0, squares = 0;
     for (int64_t row = 0; row < rows; ++row, x += channels) {
         const double a = math::adaptive_scale(params, statistic(params, x, channels).s).a;
         for (int64_t c = 0; c < channels; ++c) {
             const auto value = static_cast<double>(x[c]);
-            const double activation = value * gate(params, value).value * a;
+            const double activation = value * math::float64_gate(params, value).value * a;
             if (row == 0 && c == 0) shift = activation;
             const double deviation = activation - shift;
             deviations += deviation;
@@ -57,21 +34,10 @@ Moments velu_float64_moments(const velu_velu_params& params, const float* x, int
         }
     }
     const double count = static_cast<double>(rows) * static_cast<double>(channels);
-    return {count, shift + deviations / count, std::max(0.0, squares - deviations * deviations / count)};
+    return math::moments_of_sums(count, shift, deviations, squares);
 }
 
-W2Gradient velu_float64_w2_gradient(float w, const Moments& all) {
-    const double std = std::sqrt(all.m2 / all.count);
-    W2Gradient w2 = w2_gradient(w, all.mean, std, all.count);
-    if (std > 2.0) {
-        // The same line through A = 0: of mean - (mean - mean / std), a large std would leave no digit.
-        w2.offset /= std;
-        w2.mean = 0;
-    }
-    return w2;
-}
-
-void velu_float64_backward(const velu_velu_params& params, float lambda, const W2Gradient& w2, const float* x,
+void velu_float64_backward(const velu_velu_params& params, float lambda, const math::W2Gradient& w2, const float* x,
                            const float* dy, float* dx, int64_t rows, int64_t channels, double* dlambda) {
     double lambda_gradient = 0;
     for (int64_t row = 0; row < rows; ++row, x += channels, dy += channels, dx += channels) {
@@ -80,12 +46,13 @@ void velu_float64_backward(const velu_velu_params& params, float lambda, const W
         double through_scale = 0;  // sum of dA x g = dL/da of this row
         for (int64_t c = 0; c < channels; ++c) {
             const auto value = static_cast<double>(x[c]), upstream = static_cast<double>(dy[c]);
-            const math::Gate<double> g = gate(params, value);
+            const math::Gate<double> g = math::float64_gate(params, value);
             const double x_g = value * g.value;
             const double activation = x_g * scale.a;
             const double d_activation =
                 static_cast<double>(lambda) * upstream + w2.offset + w2.slope * (activation - w2.mean);
-            const double of_gate = value * angle_slope(params, value) * g.slope * static_cast<double>(params.alpha);
+            const double of_gate =
+                value * math::float64_angle_slope(params, value) * g.slope * static_cast<double>(params.alpha);
             dx[c] = static_cast<float>(d_activation * scale.a * (g.value + of_gate));
             through_scale += d_activation * x_g;
             lambda_gradient += upstream * activation;

@@ -1,6 +1,6 @@
 #include "cpu/isa/max_pool2d_kernels.h"
 
-#include "cpu/pool2d.h"
+#include "math/pool2d.h"
 
 namespace velu::cpu::VELU_ISA_NAMESPACE {
 namespace {

@@ -14,7 +14,7 @@ import java.lang.foreign.MemorySegment;
 public record BackendInfo(Device.Kind kind, boolean available, int deviceCount, String libraries, String reason) {
     /** Asks the native library, which loads the backend at the first question. */
     public static BackendInfo query(Device.Kind kind) {
-        NativeLibrary.load();
+        NativeLibrary.loadFor(kind);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment info = velu_backend_info.allocate(arena);
             NativeLibrary.check(VeluNative.velu_backend_query(kind.ordinal(), info), "velu_backend_query");
@@ -25,5 +25,20 @@ public record BackendInfo(Device.Kind kind, boolean available, int deviceCount, 
                     velu_backend_info.libraries(info).getString(0),
                     velu_backend_info.reason(info).getString(0));
         }
+    }
+
+    /** Whether a library that the backend opens when it runs, e.g. {@code cuDNN}, was not found; {@link #libraries} says why. */
+    public boolean lacks(String library) {
+        return libraries.contains(library + " not found");
+    }
+
+    /** @throws VeluException if the backend of a device cannot be used; the message says why */
+    static BackendInfo requireAvailable(Device device) {
+        BackendInfo backend = query(device.kind());
+        if (!backend.available()) {
+            throw new VeluException(
+                    Status.BACKEND_UNAVAILABLE, "device " + device + " is unavailable: " + backend.reason());
+        }
+        return backend;
     }
 }

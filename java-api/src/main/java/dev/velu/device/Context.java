@@ -9,11 +9,14 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * An execution context on one device: threads or stream, scratch memory, caches of implementations.
+ * An execution context on one device: threads or streams, scratch memory, caches of implementations.
  *
  * <p>Used by one thread at a time: a call that finds another thread inside fails with {@link Status#BUSY}. Closing a context
- * releases all memory allocated on it; whatever still refers to that memory throws {@link IllegalStateException} on use.
- * Closing twice is allowed.
+ * releases its events, recorded graphs and all memory allocated on it; whatever still refers to them throws
+ * {@link IllegalStateException} on use. Closing twice is allowed.
+ *
+ * <p>On CUDA, operations are put on {@link Stream#COMPUTE} and return before they are done; {@link #upload},
+ * {@link #download} and {@link #synchronize} wait. Device memory is not readable from Java there.
  */
 public final class Context implements AutoCloseable {
     /** Most threads that a context can be given. */
@@ -21,13 +24,32 @@ public final class Context implements AutoCloseable {
 
     private static final long NAME_CAPACITY = 128;
     private static final long MESSAGE_CAPACITY = 1024;
+    private static final long MIB = 1 << 20;
 
     private final Device device;
     private final Arena arena;
     private final MemorySegment handle;
-    private final Map<Long, Allocation> allocations = new ConcurrentHashMap<>();
+    private final Map<Long, Owned> owned = new ConcurrentHashMap<>();
 
-    private record Allocation(Arena lifetime, long bytes) {}
+    /** What a native object of this context is, by what has to be released first. */
+    private enum Kind {
+        EVENT_OR_GRAPH,
+        MEMORY
+    }
+
+    /**
+     * A native object of this context.
+     *
+     * @param lifetime releases it at its end
+     * @param deviceBytes of device memory; 0 for anything else
+     */
+    private record Owned(Arena lifetime, Kind kind, long deviceBytes) {}
+
+    /** The C function that releases an object. */
+    @FunctionalInterface
+    interface Release {
+        int call(MemorySegment context, MemorySegment object);
+    }
 
     private Context(Device device, Arena arena, MemorySegment handle) {
         this.device = device;
@@ -35,29 +57,26 @@ public final class Context implements AutoCloseable {
         this.handle = handle;
     }
 
-    /** A context with all processors of the device and the best instruction set. */
+    /** A context with {@link ContextOptions#defaults}. */
     public static Context open(Device device) {
-        return open(device, 0, Isa.AUTO);
+        return open(device, ContextOptions.defaults());
     }
 
-    /**
-     * @param threads CPU threads per operation; 0 for all that this process may use
-     * @param isa instruction set of the CPU backend's own kernels
-     * @throws VeluException if the device is unavailable or lacks the instruction set; the message says why
-     * @throws IllegalArgumentException if threads is negative or above {@link #MAX_THREADS}
-     */
+    /** A context with {@link ContextOptions#defaults}, but for these. */
     public static Context open(Device device, int threads, Isa isa) {
-        if (threads < 0 || threads > MAX_THREADS) {
-            throw new IllegalArgumentException(
-                    "threads " + threads + " is outside 0.." + MAX_THREADS + "; 0 uses all processors");
-        }
-        NativeLibrary.load();
+        return open(device, ContextOptions.defaults().withThreads(threads).withIsa(isa));
+    }
+
+    /** @throws VeluException if the device is unavailable or lacks the instruction set; the message says why */
+    public static Context open(Device device, ContextOptions options) {
+        BackendInfo.requireAvailable(device);
         try (Arena call = Arena.ofConfined()) {
             MemorySegment desc = velu_context_desc.allocate(call);
             velu_context_desc.device(desc, device.kind().ordinal());
             velu_context_desc.device_index(desc, device.index());
-            velu_context_desc.threads(desc, threads);
-            velu_context_desc.isa(desc, isa.ordinal());
+            velu_context_desc.threads(desc, options.threads());
+            velu_context_desc.isa(desc, options.isa().ordinal());
+            velu_context_desc.allow_tf32(desc, options.allowTf32() ? 1 : 0);
             MemorySegment created = call.allocate(ValueLayout.ADDRESS);
             MemorySegment message = call.allocate(MESSAGE_CAPACITY);
             int status = VeluNative.velu_context_create(desc, created, message, MESSAGE_CAPACITY);
@@ -118,32 +137,83 @@ public final class Context implements AutoCloseable {
      * Allocates zeroed device memory that lives until {@link #free} or the context's close.
      *
      * @param bytes positive
-     * @throws VeluException if memory is exhausted
+     * @throws VeluException if memory is exhausted; says how much is asked for, free and there at all
      */
     public MemorySegment allocate(long bytes) {
         try (Arena call = Arena.ofConfined()) {
             MemorySegment memory = call.allocate(ValueLayout.ADDRESS);
-            check(VeluNative.velu_memory_allocate(handle(), bytes, memory), "velu_memory_allocate");
-            Arena lifetime = Arena.ofShared();
-            MemorySegment segment = memory.get(ValueLayout.ADDRESS, 0).reinterpret(bytes, lifetime, this::release);
-            allocations.put(segment.address(), new Allocation(lifetime, bytes));
-            return segment;
+            int status = VeluNative.velu_memory_allocate(handle(), bytes, memory);
+            if (status == VeluNative.VELU_STATUS_OUT_OF_MEMORY()) {
+                throw outOfMemory(bytes);
+            }
+            check(status, "velu_memory_allocate");
+            return adopt(
+                    memory.get(ValueLayout.ADDRESS, 0),
+                    bytes,
+                    Kind.MEMORY,
+                    bytes,
+                    VeluNative::velu_memory_free,
+                    "velu_memory_free");
         }
     }
 
-    /** Waits while another thread is inside a call: by now nobody else will release this memory. */
-    private void release(MemorySegment memory) {
-        int status = VeluNative.velu_memory_free(handle(), memory);
+    private VeluException outOfMemory(long bytes) {
+        DeviceInfo info = DeviceInfo.query(device);
+        return new VeluException(
+                Status.OUT_OF_MEMORY,
+                device + " is out of memory: " + Math.ceilDiv(bytes, MIB) + " MiB are asked for, "
+                        + info.memoryFree() / MIB + " of " + info.memoryTotal() / MIB
+                        + " MiB are free; ask for less or release some first");
+    }
+
+    /**
+     * Allocates zeroed host memory that any thread may use and that lives until {@link #freeHost} or the context's close. On
+     * CUDA it is page-locked, so that copies from and to it run beside other work; there is less of such memory than of
+     * other.
+     *
+     * @param bytes positive
+     * @throws VeluException if memory is exhausted
+     */
+    public MemorySegment allocateHost(long bytes) {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment memory = call.allocate(ValueLayout.ADDRESS);
+            check(VeluNative.velu_host_memory_allocate(handle(), bytes, memory), "velu_host_memory_allocate");
+            return adopt(
+                    memory.get(ValueLayout.ADDRESS, 0),
+                    bytes,
+                    Kind.MEMORY,
+                    0,
+                    VeluNative::velu_host_memory_free,
+                    "velu_host_memory_free");
+        }
+    }
+
+    /** Makes an event or a graph this context's: it is released by {@link #free} or the context's close. */
+    MemorySegment adopt(MemorySegment object, Release release, String function) {
+        return adopt(object, 1, Kind.EVENT_OR_GRAPH, 0, release, function);
+    }
+
+    private MemorySegment adopt(
+            MemorySegment object, long bytes, Kind kind, long deviceBytes, Release release, String function) {
+        Arena lifetime = Arena.ofShared();
+        MemorySegment segment = object.reinterpret(bytes, lifetime, ended -> release(release, ended, function));
+        owned.put(segment.address(), new Owned(lifetime, kind, deviceBytes));
+        return segment;
+    }
+
+    /** Waits while another thread is inside a call: by now nobody else will release this object. */
+    private void release(Release release, MemorySegment object, String function) {
+        int status = release.call(handle(), object);
         while (status == VeluNative.VELU_STATUS_BUSY()) {
             Thread.yield();
-            status = VeluNative.velu_memory_free(handle(), memory);
+            status = release.call(handle(), object);
         }
-        check(status, "velu_memory_free");
+        check(status, function);
     }
 
     /** Bytes of device memory held: everything allocated and not yet freed, and the scratch memory. */
     public long allocatedBytes() {
-        return allocations.values().stream().mapToLong(Allocation::bytes).sum() + workspaceBytes();
+        return owned.values().stream().mapToLong(Owned::deviceBytes).sum() + workspaceBytes();
     }
 
     /**
@@ -157,12 +227,27 @@ public final class Context implements AutoCloseable {
         }
     }
 
+    /**
+     * Releases memory from {@link #allocateHost}; memory already released is left alone.
+     *
+     * @throws IllegalStateException if another thread's call is using this memory; it then stays allocated
+     */
+    public void freeHost(MemorySegment segment) {
+        free(segment);
+    }
+
     private void release(long address) {
-        Allocation allocation = allocations.get(address);
-        if (allocation != null) {
-            allocation.lifetime().close();
-            // Another thread may have been given the same address since.
-            allocations.remove(address, allocation);
+        Owned object = owned.get(address);
+        if (object == null) {
+            return;
+        }
+        try {
+            object.lifetime().close();
+        } finally {
+            // Not if it is in use and stays. Another thread may have been given the same address since.
+            if (!object.lifetime().scope().isAlive()) {
+                owned.remove(address, object);
+            }
         }
     }
 
@@ -177,10 +262,7 @@ public final class Context implements AutoCloseable {
     }
 
     private void copy(MemorySegment source, MemorySegment destination, int direction) {
-        if (source.byteSize() != destination.byteSize()) {
-            throw new IllegalArgumentException("cannot copy " + source.byteSize() + " bytes to "
-                    + destination.byteSize() + " bytes; the sizes must be equal");
-        }
+        requireSameSize(source, destination);
         if (device.kind() == Device.Kind.CPU) {
             handle();
             destination.copyFrom(source);
@@ -199,12 +281,67 @@ public final class Context implements AutoCloseable {
     }
 
     /**
+     * Puts a copy of host memory to device memory of the same size on a stream, and returns. The host memory must stay
+     * unchanged and allocated until the copy is done; only from {@link #allocateHost} does it copy beside other work.
+     *
+     * @throws IllegalArgumentException if the sizes differ or memory is on the Java heap
+     */
+    public void uploadAsync(MemorySegment host, MemorySegment memory, Stream stream) {
+        copyAsync(host, memory, VeluNative.VELU_COPY_HOST_TO_DEVICE(), stream);
+    }
+
+    /**
+     * Puts a copy of device memory to host memory of the same size on a stream, and returns. The host memory holds it when the
+     * copy is done; see {@link #uploadAsync}.
+     */
+    public void downloadAsync(MemorySegment memory, MemorySegment host, Stream stream) {
+        copyAsync(memory, host, VeluNative.VELU_COPY_DEVICE_TO_HOST(), stream);
+    }
+
+    /** Puts a copy between device memory of the same size on a stream, and returns. */
+    public void copyAsync(MemorySegment source, MemorySegment destination, Stream stream) {
+        copyAsync(source, destination, VeluNative.VELU_COPY_DEVICE_TO_DEVICE(), stream);
+    }
+
+    private void copyAsync(MemorySegment source, MemorySegment destination, int direction, Stream stream) {
+        requireSameSize(source, destination);
+        requireNative(source);
+        requireNative(destination);
+        check(
+                VeluNative.velu_memory_copy_async(
+                        handle(), stream.ordinal(), direction, source, destination, source.byteSize()),
+                "velu_memory_copy_async");
+    }
+
+    private static void requireSameSize(MemorySegment source, MemorySegment destination) {
+        if (source.byteSize() != destination.byteSize()) {
+            throw new IllegalArgumentException("cannot copy " + source.byteSize() + " bytes to "
+                    + destination.byteSize() + " bytes; the sizes must be equal");
+        }
+    }
+
+    private static void requireNative(MemorySegment segment) {
+        if (!segment.isNative()) {
+            throw new IllegalArgumentException("memory of " + segment.byteSize()
+                    + " bytes is on the Java heap, which moves; allocate it with Context.allocateHost or an Arena");
+        }
+        if (!segment.scope().isAlive()) {
+            throw new IllegalStateException("memory of " + segment.byteSize() + " bytes is already released");
+        }
+    }
+
+    /** Whether {@link #close} was not called yet. */
+    public boolean isOpen() {
+        return handle.scope().isAlive();
+    }
+
+    /**
      * The native {@code velu_context*} for calls of the bindings.
      *
      * @throws IllegalStateException after close
      */
     public MemorySegment handle() {
-        if (!handle.scope().isAlive()) {
+        if (!isOpen()) {
             throw new IllegalStateException("this context on " + device + " is closed");
         }
         return handle;
@@ -231,20 +368,40 @@ public final class Context implements AutoCloseable {
     }
 
     /**
-     * Releases the context and all memory allocated on it.
+     * Releases the context after its work has finished: its events and graphs, then all memory allocated on it.
      *
-     * @throws VeluException with {@link Status#BUSY} if another thread is inside a call; the context then stays open
+     * @throws VeluException with {@link Status#BUSY} if another thread is inside a call; the context then stays open. Any
+     *     other failure, e.g. of the device in work given before, is thrown after everything was released
      */
     @Override
     public synchronized void close() {
-        if (!handle.scope().isAlive()) {
+        if (!isOpen()) {
             return;
         }
-        synchronize();
-        for (long address : Map.copyOf(allocations).keySet()) {
-            release(address);
+        RuntimeException failure = null;
+        try {
+            synchronize();
+        } catch (VeluException e) {
+            if (e.status() == Status.BUSY) {
+                throw e;
+            }
+            failure = e;
+        }
+        for (Kind kind : Kind.values()) {
+            for (Map.Entry<Long, Owned> object : Map.copyOf(owned).entrySet()) {
+                if (object.getValue().kind() == kind) {
+                    try {
+                        release(object.getKey());
+                    } catch (VeluException e) {
+                        failure = failure == null ? e : failure;
+                    }
+                }
+            }
         }
         arena.close();
+        if (failure != null) {
+            throw failure;
+        }
     }
 
     @Override

@@ -12,15 +12,13 @@ import java.lang.foreign.MemorySegment;
  * @param memoryFree bytes
  * @param cores logical processors this process may use, or multiprocessors
  * @param isa best vector instruction set of a CPU ({@link Isa}), null on other devices
+ * @param computeCapability of a CUDA device, e.g. {@code 9.0}, null on other devices
  */
-public record DeviceInfo(Device device, String name, long memoryTotal, long memoryFree, int cores, Isa isa) {
+public record DeviceInfo(
+        Device device, String name, long memoryTotal, long memoryFree, int cores, Isa isa, String computeCapability) {
     /** @throws VeluException if the backend is unavailable or has no such device; the message says why */
     public static DeviceInfo query(Device device) {
-        BackendInfo backend = BackendInfo.query(device.kind());
-        if (!backend.available()) {
-            throw new VeluException(
-                    Status.BACKEND_UNAVAILABLE, "device " + device + " is unavailable: " + backend.reason());
-        }
+        BackendInfo backend = BackendInfo.requireAvailable(device);
         if (device.index() >= backend.deviceCount()) {
             throw new VeluException(
                     Status.INVALID_ARGUMENT,
@@ -30,13 +28,16 @@ public record DeviceInfo(Device device, String name, long memoryTotal, long memo
             MemorySegment info = velu_device_info.allocate(arena);
             NativeLibrary.check(
                     VeluNative.velu_device_query(device.kind().ordinal(), device.index(), info), "velu_device_query");
+            boolean cpu = device.kind() == Device.Kind.CPU;
+            int level = velu_device_info.isa(info);
             return new DeviceInfo(
                     device,
                     velu_device_info.name(info).getString(0),
                     velu_device_info.memory_total(info),
                     velu_device_info.memory_free(info),
                     velu_device_info.cores(info),
-                    device.kind() == Device.Kind.CPU ? Isa.values()[velu_device_info.isa(info)] : null);
+                    cpu ? Isa.values()[level] : null,
+                    cpu ? null : level / 10 + "." + level % 10);
         }
     }
 }

@@ -5,14 +5,11 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.lang.foreign.Arena;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -23,18 +20,23 @@ import java.util.TreeMap;
  * <ol>
  *   <li>the folder named by the system property {@code velu.library.path};
  *   <li>the folder named by the environment variable {@code VELU_LIBRARY_PATH};
- *   <li>the libraries packed in the jar, extracted once to {@code <cache>/velu/<hash>}, where {@code <cache>} is the system
- *       property {@code velu.cache.dir}, else {@code XDG_CACHE_HOME}, else {@code ~/.cache}, else the temporary folder.
+ *   <li>the libraries packed in the jar, extracted once to the folder {@code velu/<hash>} of the cache: the system property
+ *       {@code velu.cache.dir}, else {@code XDG_CACHE_HOME}, else {@code ~/.cache}, else the temporary folder.
  * </ol>
  *
  * A property or variable that is set is the caller's decision: if it does not hold the library, loading fails and does not
  * go on to the next. The error lists every path tried.
+ *
+ * <p>The CUDA backend opens cuDNN and cuBLAS when it is first asked for. It looks first in the folders, separated by colons, of
+ * the system property {@code velu.cuda.path}, else of the environment variable {@code VELU_CUDA_PATH}, then in the redist jar
+ * of {@code org.bytedeco:cuda} on the class path, which is extracted to the cache once, then where the system keeps them.
  */
 public final class NativeLibrary {
     private static final String NAME = "libvelu.so";
     private static final String RESOURCES = "/dev/velu/native/linux-x86_64/";
 
     private static Path loaded;
+    private static boolean cudaPathGiven;
 
     private NativeLibrary() {}
 
@@ -56,6 +58,20 @@ public final class NativeLibrary {
             loaded = library;
         }
         return loaded;
+    }
+
+    /** Loads the library, and tells a backend that is asked for the first time where the libraries below it are. */
+    static synchronized void loadFor(Device.Kind kind) {
+        load();
+        if (kind == Device.Kind.CUDA && !cudaPathGiven) {
+            cudaPathGiven = true;
+            String folders = CudaLibraries.searchPath();
+            try (Arena arena = Arena.ofConfined()) {
+                check(
+                        VeluNative.velu_backend_library_path(kind.ordinal(), arena.allocateFrom(folders)),
+                        "velu_backend_library_path");
+            }
+        }
     }
 
     /** Version of the loaded native library. */
@@ -126,61 +142,24 @@ public final class NativeLibrary {
             tried.add("resource " + RESOURCES + NAME + " (for Linux amd64, this is " + platform + ")");
             return null;
         }
-        Path folder = cacheFolder().resolve("velu").resolve(sha256(manifest).substring(0, 16));
+        Path folder = LibraryCache.folder("", manifest);
         try (BufferedReader lines = new BufferedReader(
                 new InputStreamReader(new java.io.ByteArrayInputStream(manifest), StandardCharsets.UTF_8))) {
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 String[] fields = line.split(" +", 3);
-                extractOne(folder, fields[2], Long.parseLong(fields[1]));
+                String name = fields[2];
+                LibraryCache.extract(() -> packed(name), folder.resolve(name), Long.parseLong(fields[1]));
             }
         }
         return folder.resolve(NAME);
     }
 
-    /**
-     * Extracts one library unless the cache holds it. The folder is named by the hash of all contents and files appear in it
-     * whole, by renaming, so another process may do the same at once and the size tells enough.
-     */
-    private static void extractOne(Path folder, String name, long size) throws IOException {
-        Path library = folder.resolve(name);
-        if (Files.isRegularFile(library) && Files.size(library) == size) {
-            return;
+    private static InputStream packed(String name) throws IOException {
+        InputStream in = NativeLibrary.class.getResourceAsStream(RESOURCES + name);
+        if (in == null) {
+            throw new IOException("the jar lists " + name + " but does not hold it");
         }
-        Files.createDirectories(folder);
-        Path temporary = Files.createTempFile(folder, name, ".part");
-        try (InputStream in = NativeLibrary.class.getResourceAsStream(RESOURCES + name)) {
-            if (in == null) {
-                throw new IOException("the jar lists " + name + " but does not hold it");
-            }
-            Files.copy(in, temporary, StandardCopyOption.REPLACE_EXISTING);
-            Files.move(temporary, library, StandardCopyOption.ATOMIC_MOVE);
-        } finally {
-            Files.deleteIfExists(temporary);
-        }
-    }
-
-    private static Path cacheFolder() {
-        String property = System.getProperty("velu.cache.dir");
-        if (property != null && !property.isBlank()) {
-            return Path.of(property).toAbsolutePath();
-        }
-        String variable = System.getenv("XDG_CACHE_HOME");
-        if (variable != null && !variable.isBlank()) {
-            return Path.of(variable).toAbsolutePath();
-        }
-        Path home = Path.of(System.getProperty("user.home", ""));
-        if (Files.isWritable(home)) {
-            return home.resolve(".cache");
-        }
-        return Path.of(System.getProperty("java.io.tmpdir"));
-    }
-
-    private static String sha256(byte[] bytes) {
-        try {
-            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every Java platform has SHA-256", e);
-        }
+        return in;
     }
 
     private static UnsatisfiedLinkError linkError(String message, Throwable cause) {

@@ -11,7 +11,22 @@ public final class VeluException extends RuntimeException {
         this.status = status;
     }
 
+    public VeluException(Status status, String message, Throwable cause) {
+        super(message, cause);
+        this.status = status;
+    }
+
     public Status status() {
         return status;
+    }
+
+    /** This failure with what it happened in, or to, in front of its message. */
+    public VeluException within(String what) {
+        return new VeluException(status, what + ": " + getMessage(), this);
+    }
+
+    /** If memory was exhausted, this failure with what needs how much in front; else this one. */
+    public VeluException ifOutOfMemory(String need) {
+        return status == Status.OUT_OF_MEMORY ? within(need) : this;
     }
 }

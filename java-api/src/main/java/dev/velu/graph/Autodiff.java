@@ -2,6 +2,8 @@ package dev.velu.graph;
 
 import dev.velu.nn.Parameter;
 import dev.velu.op.Add;
+import dev.velu.op.Cast;
+import dev.velu.tensor.DType;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -103,8 +105,17 @@ public final class Autodiff {
         public void add(Value value, Value contribution) {
             if (wanted(value)) {
                 Value known = gradients.get(value);
-                gradients.put(value, known == null ? contribution : new Add().apply(graph, known, contribution));
+                gradients.put(value, known == null ? contribution : sum(known, contribution));
             }
+        }
+
+        /** A parameter that was cast to BF16 may get gradients of both dtypes: they are summed in F32. */
+        private Value sum(Value a, Value b) {
+            if (a.type().dtype() == b.type().dtype()) {
+                return new Add().apply(graph, a, b);
+            }
+            Cast toFloat32 = new Cast(DType.F32);
+            return new Add().apply(graph, toFloat32.apply(graph, a), toFloat32.apply(graph, b));
         }
     }
 }

@@ -1,7 +1,8 @@
 package dev.velu.graph;
 
 import dev.velu.device.Context;
-import dev.velu.device.Status;
+import dev.velu.device.Device;
+import dev.velu.device.RecordedGraph;
 import dev.velu.device.VeluException;
 import dev.velu.nn.Parameters;
 import dev.velu.tensor.TensorType;
@@ -11,12 +12,18 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.stream.Stream;
 
 /**
  * A graph with memory, ready to run: a flat array of bound native calls over one arena that was laid out in advance. A run
  * allocates nothing, on neither side of the language border.
+ *
+ * <p>On CUDA the first run makes the calls one by one, so that all implementations are chosen; the second records them into a
+ * graph, and from then on a run is one native call that launches it. {@code -Dvelu.cuda.graphs=false} keeps to single calls,
+ * for debugging and profiling.
  *
  * <p>Used by one thread at a time, the one that uses its context. Its memory belongs to the context.
  */
@@ -36,13 +43,21 @@ public final class Plan implements AutoCloseable {
     private final Map<String, Slice> results = new LinkedHashMap<>();
     private final MemorySegment resultMemory;
     private final List<MemorySegment> owned = new ArrayList<>();
+    private final boolean records;
     private NativeCall[] calls = {};
+    /** Lifetimes of the memory the calls use: a recorded graph does not notice that memory is gone. */
+    private MemorySegment.Scope[] scopesOfMemory = {};
+
+    private boolean ran;
+    private RecordedGraph recorded;
     private boolean closed;
 
     private record Slice(long offset, long bytes) {}
 
     private Plan(Context context, long resultBytes) {
         this.context = context;
+        this.records = context.device().kind() == Device.Kind.CUDA
+                && !"false".equalsIgnoreCase(System.getProperty("velu.cuda.graphs"));
         this.resultMemory = own(Math.max(MemoryPlanner.ALIGNMENT, resultBytes));
     }
 
@@ -74,7 +89,7 @@ public final class Plan implements AutoCloseable {
      *
      * @param parameters the parameters of the graph, with memory on the same context
      * @param temporaries device memory for the temporaries, shared with plans that never run at the same time, or null
-     * @throws VeluException if memory is exhausted; says how much the plan needs
+     * @throws VeluException if memory is exhausted; says how much the plan needs, asked for at last, and is free
      * @throws IllegalArgumentException if temporaries are smaller than the plan's, see {@link #memory}
      */
     public static Plan of(Graph graph, Parameters parameters, Context context, MemorySegment temporaries) {
@@ -97,15 +112,19 @@ public final class Plan implements AutoCloseable {
                 throw e;
             }
         } catch (VeluException e) {
-            if (e.status() == Status.OUT_OF_MEMORY) {
-                throw new VeluException(
-                        e.status(),
-                        "the plan needs " + need.total() / (1 << 20)
-                                + " MiB beside parameters and optimizer state; use a smaller batch or image size: "
-                                + e.getMessage());
-            }
-            throw e;
+            throw e.ifOutOfMemory(String.format(
+                    Locale.ROOT,
+                    "the plan needs %d MiB beside parameters and optimizer state (temporaries %d, inputs %d, results %d);"
+                            + " use a smaller batch or image size",
+                    mebibytes(need.total()),
+                    mebibytes(need.temporaries()),
+                    mebibytes(need.inputs()),
+                    mebibytes(need.results())));
         }
+    }
+
+    private static long mebibytes(long bytes) {
+        return Math.ceilDiv(bytes, 1 << 20);
     }
 
     private void bind(Graph graph, Parameters parameters, MemoryPlanner.Layout layout, MemorySegment temporaries) {
@@ -160,7 +179,7 @@ public final class Plan implements AutoCloseable {
 
     /**
      * Adds an operation on memory of the caller's to the end of the plan, e.g. the optimizer's step. Absent operands have a
-     * null type and {@link MemorySegment#NULL}.
+     * null type and {@link MemorySegment#NULL}. What was recorded before is dropped.
      *
      * @throws IllegalArgumentException if the types do not fit the operation or the memory does not fit the types
      */
@@ -182,10 +201,19 @@ public final class Plan implements AutoCloseable {
         calls[calls.length - 1] = call;
         names.add(operation.name());
         scopes.add(scope);
+        scopesOfMemory = Stream.of(
+                        Arrays.stream(scopesOfMemory),
+                        inputMemory.stream().map(MemorySegment::scope),
+                        outputMemory.stream().map(MemorySegment::scope))
+                .flatMap(lifetimes -> lifetimes)
+                .distinct()
+                .toArray(MemorySegment.Scope[]::new);
+        ran = false;
+        dropRecording();
     }
 
     /**
-     * Runs every operation in order.
+     * Runs every operation in order. On CUDA it returns when all are under way; see {@link Context}.
      *
      * @throws VeluException if one fails; names the operation and its place in the network
      * @throws IllegalStateException if the plan, its context or memory given to it is closed
@@ -195,6 +223,23 @@ public final class Plan implements AutoCloseable {
             throw new IllegalStateException("this plan is closed");
         }
         context.handle();
+        if (!records || !ran) {
+            makeCalls();
+            ran = true;
+            return;
+        }
+        if (recorded == null) {
+            recorded = record();
+        }
+        for (MemorySegment.Scope lifetime : scopesOfMemory) {
+            if (!lifetime.isAlive()) {
+                throw new IllegalStateException("memory that the plan uses is already released");
+            }
+        }
+        recorded.launch();
+    }
+
+    private void makeCalls() {
         for (int i = 0; i < calls.length; i++) {
             int status = NativeCall.run(calls[i]);
             if (status != 0) {
@@ -203,12 +248,35 @@ public final class Plan implements AutoCloseable {
         }
     }
 
+    private RecordedGraph record() {
+        try {
+            return RecordedGraph.record(context, this::makeCalls);
+        } catch (VeluException e) {
+            throw new VeluException(
+                    e.status(),
+                    e.getMessage() + " (while the plan was recorded; -Dvelu.cuda.graphs=false runs it call by call)",
+                    e);
+        }
+    }
+
+    /** Whether runs launch a recorded graph from now on. */
+    boolean recorded() {
+        return recorded != null;
+    }
+
+    private void dropRecording() {
+        if (recorded != null) {
+            recorded.close();
+            recorded = null;
+        }
+    }
+
     private void fail(int index, int status) {
         try {
             context.check(status, "velu_" + names.get(index));
         } catch (VeluException e) {
             String scope = scopes.get(index);
-            throw scope.isEmpty() ? e : new VeluException(e.status(), scope + ": " + e.getMessage());
+            throw scope.isEmpty() ? e : e.within(scope);
         }
     }
 
@@ -266,10 +334,14 @@ public final class Plan implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
-        owned.forEach(context::free);
-        owned.clear();
-        if (arena.scope().isAlive()) {
-            arena.close();
+        try {
+            dropRecording();
+        } finally {
+            owned.forEach(context::free);
+            owned.clear();
+            if (arena.scope().isAlive()) {
+                arena.close();
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 package dev.velu.nn;
 
 import dev.velu.device.Context;
+import dev.velu.device.VeluException;
 import dev.velu.op.RandomFill;
 import dev.velu.tensor.DType;
 import java.lang.foreign.MemorySegment;
@@ -95,14 +96,21 @@ public final class Parameters {
      * Gives the tensors memory on a context, zeroed. It belongs to the context and is released with it.
      *
      * @param training whether gradients are needed
+     * @throws VeluException if memory is exhausted; says how much the parameters need
      */
     public void allocate(Context onContext, boolean training) {
         if (context != null) {
             throw new IllegalStateException("the parameters already have memory");
         }
-        values = onContext.allocate(Math.max(ALIGNMENT, trainableBytes));
-        buffers = onContext.allocate(Math.max(ALIGNMENT, bufferBytes));
-        gradients = training ? onContext.allocate(Math.max(ALIGNMENT, trainableBytes)) : null;
+        try {
+            values = onContext.allocate(Math.max(ALIGNMENT, trainableBytes));
+            buffers = onContext.allocate(Math.max(ALIGNMENT, bufferBytes));
+            gradients = training ? onContext.allocate(Math.max(ALIGNMENT, trainableBytes)) : null;
+        } catch (VeluException e) {
+            long needed = trainableBytes + bufferBytes + (training ? trainableBytes : 0);
+            throw e.ifOutOfMemory("the parameters" + (training ? " and their gradients need " : " need ")
+                    + Math.ceilDiv(needed, 1 << 20) + " MiB; use a smaller network");
+        }
         context = onContext;
     }
 

@@ -22,8 +22,8 @@ import java.util.List;
 
 /**
  * 2-D convolution (cross-correlation) with zero padding. Shapes: x {@code [N, H, W, C]}, weight
- * {@code [O, kernelHeight, kernelWidth, C / groups]}, bias {@code [O]} F32 or absent, y {@code [N, H', W', O]} with
- * {@code H' = (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1}, rounded down.
+ * {@code [O, kernelHeight, kernelWidth, C / groups]} of the dtype of x, bias {@code [O]} F32 or absent, y {@code [N, H',
+ * W', O]} with {@code H' = (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1}, rounded down.
  */
 public record Conv2d(
         int strideHeight,
@@ -48,9 +48,13 @@ public record Conv2d(
         return new Conv2d(stride, stride, padding, padding, 1, 1, 1);
     }
 
-    /** Records y = conv(x, weight) + bias. */
+    /**
+     * Records y = conv(x, weight) + bias. A weight of another dtype than x, such as an F32 parameter, is cast to it first;
+     * the parameter's gradient stays F32. bias may be null.
+     */
     public Value apply(Graph graph, Value x, Value weight, Value bias) {
-        return graph.apply(new Forward(this), x, weight, bias).getFirst();
+        return graph.apply(new Forward(this), x, Cast.weight(graph, x, weight), bias)
+                .getFirst();
     }
 
     /** y = conv(x, weight) + bias, at once. bias may be null. */
@@ -182,7 +186,7 @@ public record Conv2d(
                 List<Value> d = gradients
                         .graph()
                         .apply(new BackwardWeights(conv, weight.type().shape(), bias != null), x, dy);
-                gradients.add(weight, d.get(0));
+                Cast.addGradient(gradients, weight, d.get(0));
                 if (bias != null) {
                     gradients.add(bias, d.get(1));
                 }

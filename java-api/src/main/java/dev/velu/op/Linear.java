@@ -25,9 +25,13 @@ import java.util.List;
  * of x, bias {@code [out]} F32 or absent, y {@code [N, out]}.
  */
 public record Linear() {
-    /** Records y = x weight^T + bias. bias may be null. */
+    /**
+     * Records y = x weight^T + bias. A weight of another dtype than x, such as an F32 parameter, is cast to it first; the
+     * parameter's gradient stays F32. bias may be null.
+     */
     public Value apply(Graph graph, Value x, Value weight, Value bias) {
-        return graph.apply(new Forward(), x, weight, bias).getFirst();
+        return graph.apply(new Forward(), x, Cast.weight(graph, x, weight), bias)
+                .getFirst();
     }
 
     /** y = x weight^T + bias, at once. bias may be null. */
@@ -141,7 +145,7 @@ public record Linear() {
             Value dy = gradients.of(node.output(0));
             if (gradients.wanted(weight) || gradients.wanted(bias)) {
                 List<Value> d = gradients.graph().apply(new BackwardWeights(bias != null), x, dy);
-                gradients.add(weight, d.get(0));
+                Cast.addGradient(gradients, weight, d.get(0));
                 if (bias != null) {
                     gradients.add(bias, d.get(1));
                 }

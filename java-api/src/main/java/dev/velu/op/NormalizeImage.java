@@ -9,15 +9,21 @@ import dev.velu.graph.NativeCall;
 import dev.velu.graph.Operation;
 import dev.velu.graph.Value;
 import dev.velu.tensor.DType;
+import dev.velu.tensor.Shape;
 import dev.velu.tensor.Tensor;
 import dev.velu.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.List;
 
 /**
- * Images as a network reads them: {@code y = (x / 255 - mean[c]) / std[c]}, x U8 {@code [N, H, W, C]}, y F32 of the
- * same shape.
+ * Images as a network reads them, cropped or padded, maybe mirrored, and normalized: {@code y = (pixel / 255 - mean[c])
+ * / std[c]}. Shapes: x U8 {@code [N, H, W, C]}, y F32 or BF16 {@code [N, outHeight, outWidth, C]}, placement I32
+ * {@code [N, 3]} {top, left, mirrored} or absent.
+ *
+ * <p>y's pixel (row, column) is x's pixel (top + row, left + column), black where that is outside the image; where
+ * mirrored is not 0 y's columns run from right to left. Without a placement every image lies at (0, 0), not mirrored.
  *
  * @param mean one finite value per channel, 1 to 4 of them
  * @param std as many, positive and finite
@@ -50,18 +56,55 @@ public record NormalizeImage(List<Float> mean, List<Float> std) {
         return new NormalizeImage(List.of(0.485f, 0.456f, 0.406f), List.of(0.229f, 0.224f, 0.225f));
     }
 
-    /** Records y. */
+    /**
+     * Height and width of y.
+     *
+     * @param height in pixels, zero or more
+     * @param width in pixels, zero or more
+     */
+    public record Size(long height, long width) {
+        public Size {
+            if (height < 0 || width < 0) {
+                throw new IllegalArgumentException("image size " + height + " x " + width + " is negative");
+            }
+        }
+    }
+
+    /** Records y, F32 and as large as x. */
     public Value apply(Graph graph, Value x) {
-        return graph.apply(new Forward(this), x).getFirst();
+        return apply(graph, x, DType.F32);
     }
 
-    /** y, at once. */
+    /** Records y, as large as x. */
+    public Value apply(Graph graph, Value x, DType dtype) {
+        return apply(graph, x, null, null, dtype);
+    }
+
+    /**
+     * Records y.
+     *
+     * @param placement may be null
+     * @param size of y, or null for that of x
+     * @param dtype of y, F32 or BF16
+     */
+    public Value apply(Graph graph, Value x, Value placement, Size size, DType dtype) {
+        return graph.apply(new Forward(this, size, dtype), x, placement).getFirst();
+    }
+
+    /** y, F32 or BF16 and as large as x, at once. */
     public void forward(Context context, Tensor x, Tensor y) {
-        Eager.run(context, new Forward(this), List.of(x), List.of(y));
+        Eager.run(context, new Forward(this, null, y.dtype()), Arrays.asList(x, null), List.of(y));
     }
 
-    /** Input x; output y. It has no gradient. */
-    record Forward(NormalizeImage normalize) implements Operation {
+    /** y, F32 or BF16 and of its own size, at once. placement may be null. */
+    public void forward(Context context, Tensor x, Tensor placement, Tensor y) {
+        Size size =
+                y.shape().rank() == 4 ? new Size(y.shape().size(1), y.shape().size(2)) : null;
+        Eager.run(context, new Forward(this, size, y.dtype()), Arrays.asList(x, placement), List.of(y));
+    }
+
+    /** Inputs x, placement or null; output y of a size (null for that of x) and a dtype. It has no gradient. */
+    record Forward(NormalizeImage normalize, Size size, DType dtype) implements Operation {
         @Override
         public String name() {
             return "normalize_image_forward";
@@ -75,19 +118,28 @@ public record NormalizeImage(List<Float> mean, List<Float> std) {
                 throw new IllegalArgumentException(
                         name() + ": x is " + x + ", expected U8 [N, H, W, " + channels + "]");
             }
-            return List.of(new TensorType(DType.F32, x.shape()));
+            if (!Types.isFloating(dtype)) {
+                throw new IllegalArgumentException(name() + ": y has dtype " + dtype + ", expected F32 or BF16");
+            }
+            long batch = x.shape().size(0);
+            Types.optional(name(), inputs, 1, "placement", DType.I32, batch, 3);
+            Shape y = size == null ? x.shape() : Shape.of(batch, size.height(), size.width(), channels);
+            return List.of(new TensorType(dtype, y));
         }
 
         @Override
         public NativeCall bind(Binding b) {
-            TensorType type = b.inputType(0);
+            Shape in = b.inputType(0).shape();
+            Shape out = b.outputType(0).shape();
             MemorySegment desc = velu_normalize_image_desc.allocate(b.arena());
             velu_normalize_image_desc.device(desc, b.device());
-            velu_normalize_image_desc.dtype(desc, b.outputType(0).dtype().code());
-            velu_normalize_image_desc.batch(desc, type.shape().size(0));
-            velu_normalize_image_desc.height(desc, type.shape().size(1));
-            velu_normalize_image_desc.width(desc, type.shape().size(2));
-            velu_normalize_image_desc.channels(desc, type.shape().size(3));
+            velu_normalize_image_desc.dtype(desc, dtype.code());
+            velu_normalize_image_desc.batch(desc, in.size(0));
+            velu_normalize_image_desc.height(desc, in.size(1));
+            velu_normalize_image_desc.width(desc, in.size(2));
+            velu_normalize_image_desc.channels(desc, in.size(3));
+            velu_normalize_image_desc.out_height(desc, out.size(1));
+            velu_normalize_image_desc.out_width(desc, out.size(2));
             // Not the generated setters of single elements: they forget the offset of the field.
             MemorySegment mean = velu_normalize_image_desc.mean(desc);
             MemorySegment std = velu_normalize_image_desc.std(desc);
@@ -98,8 +150,9 @@ public record NormalizeImage(List<Float> mean, List<Float> std) {
             }
             MemorySegment context = b.context().handle();
             MemorySegment x = b.input(0);
+            MemorySegment placement = b.input(1);
             MemorySegment y = b.output(0);
-            return () -> VeluNative.velu_normalize_image_forward(context, desc, x, y);
+            return () -> VeluNative.velu_normalize_image_forward(context, desc, x, placement, y);
         }
     }
 }

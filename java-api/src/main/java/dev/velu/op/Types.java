@@ -9,10 +9,15 @@ import java.util.List;
 final class Types {
     private Types() {}
 
+    /** Whether operations compute in a dtype: F32 and BF16. */
+    static boolean isFloating(DType dtype) {
+        return dtype == DType.F32 || dtype == DType.BF16;
+    }
+
     /** A present operand of a floating type and a rank; its type. */
     static TensorType floating(String operation, List<TensorType> inputs, int index, String operand, int rank) {
         TensorType type = present(operation, inputs, index, operand);
-        if (type.dtype() != DType.F32 && type.dtype() != DType.BF16) {
+        if (!isFloating(type.dtype())) {
             throw new IllegalArgumentException(
                     operation + ": " + operand + " has dtype " + type.dtype() + ", expected F32 or BF16");
         }

@@ -1,6 +1,7 @@
 package dev.velu.optim;
 
 import dev.velu.device.Context;
+import dev.velu.device.VeluException;
 import dev.velu.graph.Plan;
 import dev.velu.nn.Parameters;
 import dev.velu.op.GradientNorm;
@@ -33,18 +34,31 @@ public final class Optimizer {
     private final MemorySegment gradientNorm;
     private final List<MemorySegment> states = new ArrayList<>();
 
-    /** @param parameters with memory on the context, gradients included */
+    /**
+     * @param parameters with memory on the context, gradients included
+     * @throws VeluException if memory is exhausted; says how much the optimizer needs
+     */
     public Optimizer(Parameters parameters, OptimizerAlgorithm algorithm, GradientClip clip, Context context) {
         this.parameters = parameters;
         this.algorithm = algorithm;
         this.clip = clip;
         this.context = context;
-        counters = context.allocate(COUNTERS.bytes());
+        counters = allocate(COUNTERS.bytes());
         context.upload(MemorySegment.ofArray(new double[] {0, 1}), counters);
-        learningRate = context.allocate(SCALAR.bytes());
-        gradientNorm = context.allocate(SCALAR.bytes());
+        learningRate = allocate(SCALAR.bytes());
+        gradientNorm = allocate(SCALAR.bytes());
         for (int i = 0; i < algorithm.states(); i++) {
-            states.add(context.allocate(parameters.values().byteSize()));
+            states.add(allocate(parameters.values().byteSize()));
+        }
+    }
+
+    private MemorySegment allocate(long bytes) {
+        try {
+            return context.allocate(bytes);
+        } catch (VeluException e) {
+            long needed = algorithm.states() * parameters.values().byteSize();
+            throw e.ifOutOfMemory("the state of " + algorithm.label() + " needs " + Math.ceilDiv(needed, 1 << 20)
+                    + " MiB; use an optimizer with less state or a smaller network");
         }
     }
 
@@ -82,6 +96,11 @@ public final class Optimizer {
                         states.size() > 1 ? states.get(1) : MemorySegment.NULL),
                 List.of(),
                 "optimizer");
+    }
+
+    /** Device memory of the rate, an F32 scalar: what copies to it without waiting writes here. */
+    public MemorySegment learningRate() {
+        return learningRate;
     }
 
     /** Sets the rate of the steps that follow. */

@@ -18,10 +18,12 @@ final class ActivationCheck {
     static void run(Probe probe) {
         for (Pointwise function : Pointwise.values()) {
             for (int count : COUNTS) {
-                check(probe, function, values(count));
+                check(probe, function, probe.data(values(count)));
             }
             notANumber(probe, function);
-            gradients(probe, function);
+            if (probe.dtype() == DType.F32) {
+                gradients(probe, function);
+            }
         }
     }
 
@@ -38,24 +40,24 @@ final class ActivationCheck {
         String name = x.length + " " + function.label();
         double[] wide = Numbers.wide(x);
         probe.trial("activation_forward", name, trial -> {
-            Tensor y = trial.output(DType.F32, x.length);
-            activation.forward(trial.context(), trial.input(x, x.length), y);
+            Tensor y = trial.result(x.length);
+            activation.forward(trial.context(), trial.data(x, x.length), y);
             trial.compare("y", y, Numbers.map(wide, v -> ActivationOracle.value(function, v)), Tolerances.ACTIVATION);
-            Tensor inPlace = trial.updated(x, x.length);
+            Tensor inPlace = trial.updatedData(x, x.length);
             activation.forward(trial.context(), inPlace, inPlace);
             trial.compareExactly("y in place of x", inPlace, y.toFloatArray());
         });
         probe.trial("activation_backward", name, trial -> {
-            float[] dy = Numbers.normal(x.length + 1, x.length, 1);
+            float[] dy = probe.data(Numbers.normal(x.length + 1, x.length, 1));
             double[] expected = new double[x.length];
             for (int i = 0; i < x.length; i++) {
                 expected[i] = dy[i] * ActivationOracle.derivative(function, x[i]);
             }
-            Tensor input = trial.input(x, x.length);
-            Tensor dx = trial.output(DType.F32, x.length);
-            activation.backward(trial.context(), input, trial.input(dy, x.length), dx);
+            Tensor input = trial.data(x, x.length);
+            Tensor dx = trial.result(x.length);
+            activation.backward(trial.context(), input, trial.data(dy, x.length), dx);
             trial.compare("dx", dx, expected, Numbers.absolute(dy), Tolerances.ACTIVATION_GRADIENT);
-            Tensor inPlace = trial.updated(dy, x.length);
+            Tensor inPlace = trial.updatedData(dy, x.length);
             activation.backward(trial.context(), input, inPlace, inPlace);
             trial.compareExactly("dx in place of dy", inPlace, dx.toFloatArray());
         });
@@ -63,10 +65,10 @@ final class ActivationCheck {
 
     private static void notANumber(Probe probe, Pointwise function) {
         probe.trial("activation_forward", "33 " + function.label() + " one NaN", trial -> {
-            float[] x = Numbers.normal(4, 33, 1);
+            float[] x = probe.data(Numbers.normal(4, 33, 1));
             x[20] = Float.NaN;
-            Tensor y = trial.output(DType.F32, 33);
-            new Activation(function).forward(trial.context(), trial.input(x, 33), y);
+            Tensor y = trial.result(33);
+            new Activation(function).forward(trial.context(), trial.data(x, 33), y);
             double[] expected = Numbers.map(Numbers.wide(x), v -> ActivationOracle.value(function, v));
             trial.compare("y", y, expected, Tolerances.ACTIVATION);
         });

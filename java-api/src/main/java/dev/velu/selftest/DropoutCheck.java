@@ -2,7 +2,6 @@ package dev.velu.selftest;
 
 import dev.velu.op.Dropout;
 import dev.velu.selftest.oracle.PhiloxOracle;
-import dev.velu.tensor.DType;
 import dev.velu.tensor.Tensor;
 
 /** Dropout: the mask of every backend to the bit. It is linear, so the backward pass is the same function. */
@@ -28,7 +27,7 @@ final class DropoutCheck {
         long seed = 0x8765_4321_0FED_CBA9L;
         Dropout dropout = new Dropout(probability, seed, stream - 3);
         String name = count + " probability " + probability + " step " + step + " stream " + (stream - 3);
-        float[] values = Numbers.normal(count, count, 1);
+        float[] values = probe.data(Numbers.normal(count, count, 1));
         boolean[] kept = PhiloxOracle.kept(seed, stream - 3, step, count, probability);
         float scale = (float) (1 / (1 - (double) probability));
         float[] expected = new float[count];
@@ -36,12 +35,12 @@ final class DropoutCheck {
             expected[i] = kept[i] ? values[i] * scale : 0;
         }
         probe.trial("dropout_forward", name, trial -> {
-            Tensor y = trial.output(DType.F32, count);
-            dropout.forward(trial.context(), trial.input(values, count), trial.scalar(step), y);
+            Tensor y = trial.result(count);
+            dropout.forward(trial.context(), trial.data(values, count), trial.scalar(step), y);
             trial.compareExactly("y", y, expected);
         });
         probe.trial("dropout_backward", name, trial -> {
-            Tensor dx = trial.updated(values, count);
+            Tensor dx = trial.updatedData(values, count);
             dropout.backward(trial.context(), dx, trial.scalar(step), dx);
             trial.compareExactly("dx", dx, expected);
         });

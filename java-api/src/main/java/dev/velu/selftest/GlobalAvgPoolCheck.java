@@ -2,7 +2,6 @@ package dev.velu.selftest;
 
 import dev.velu.op.GlobalAvgPool;
 import dev.velu.selftest.oracle.GlobalAvgPoolOracle;
-import dev.velu.tensor.DType;
 import dev.velu.tensor.Tensor;
 
 /** Global average pooling of square images. */
@@ -20,16 +19,16 @@ final class GlobalAvgPoolCheck {
     private static void check(Probe probe, int batch, int side, int channels) {
         GlobalAvgPoolOracle o = new GlobalAvgPoolOracle(batch, side * side, channels);
         String name = batch + "x" + side + "x" + side + "x" + channels;
-        float[] x = Numbers.normal(1, batch * side * side * channels, 1);
-        float[] dy = Numbers.normal(2, batch * channels, 1);
+        float[] x = probe.data(Numbers.normal(1, batch * side * side * channels, 1));
+        float[] dy = probe.data(Numbers.normal(2, batch * channels, 1));
         probe.trial("global_avg_pool_forward", name, trial -> {
-            Tensor y = trial.output(DType.F32, batch, channels);
-            new GlobalAvgPool().forward(trial.context(), trial.input(x, batch, side, side, channels), y);
+            Tensor y = trial.result(batch, channels);
+            new GlobalAvgPool().forward(trial.context(), trial.data(x, batch, side, side, channels), y);
             trial.compare("y", y, o.forward(Numbers.wide(x)), o.forward(Numbers.absolute(x)), Tolerances.MEAN);
         });
         probe.trial("global_avg_pool_backward", name, trial -> {
-            Tensor dx = trial.output(DType.F32, batch, side, side, channels);
-            new GlobalAvgPool().backward(trial.context(), trial.input(dy, batch, channels), dx);
+            Tensor dx = trial.result(batch, side, side, channels);
+            new GlobalAvgPool().backward(trial.context(), trial.data(dy, batch, channels), dx);
             double[] magnitude = o.backward(Numbers.absolute(dy));
             trial.compare("dx", dx, o.backward(Numbers.wide(dy)), magnitude, Tolerances.MEAN);
             DifferenceQuotient.compare(

@@ -29,25 +29,25 @@ final class LinearCheck {
         int rows = o.rows();
         int in = o.inFeatures();
         int out = o.outFeatures();
-        float[] x = Numbers.normal(1, rows * in, 1);
-        float[] weight = Numbers.normal(2, out * in, 0.3);
+        float[] x = probe.data(Numbers.normal(1, rows * in, 1));
+        float[] weight = probe.data(Numbers.normal(2, out * in, 0.3));
         float[] bias = withBias ? Numbers.normal(3, out, 1) : null;
-        float[] dy = Numbers.normal(4, rows * out, 1);
+        float[] dy = probe.data(Numbers.normal(4, rows * out, 1));
         String name = rows + "x" + in + " to " + out + (withBias ? " bias" : "");
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment desc = velu_linear_desc.allocate(arena);
             velu_linear_desc.device(desc, probe.context().device().kind().ordinal());
-            velu_linear_desc.dtype(desc, DType.F32.code());
+            velu_linear_desc.dtype(desc, probe.dtype().code());
             velu_linear_desc.rows(desc, rows);
             velu_linear_desc.in_features(desc, in);
             velu_linear_desc.out_features(desc, out);
             probe.trial("linear_forward", name, desc, trial -> {
-                Tensor y = trial.output(DType.F32, rows, out);
+                Tensor y = trial.result(rows, out);
                 new Linear()
                         .forward(
                                 trial.context(),
-                                trial.input(x, rows, in),
-                                trial.input(weight, out, in),
+                                trial.data(x, rows, in),
+                                trial.data(weight, out, in),
                                 withBias ? trial.input(bias, out) : null,
                                 y);
                 trial.compare(
@@ -61,9 +61,8 @@ final class LinearCheck {
                         Tolerances.SUM_OF_PRODUCTS);
             });
             probe.trial("linear_backward_data", name, desc, trial -> {
-                Tensor dx = trial.output(DType.F32, rows, in);
-                new Linear()
-                        .backwardData(trial.context(), trial.input(dy, rows, out), trial.input(weight, out, in), dx);
+                Tensor dx = trial.result(rows, in);
+                new Linear().backwardData(trial.context(), trial.data(dy, rows, out), trial.data(weight, out, in), dx);
                 double[] magnitude = o.backwardData(Numbers.absolute(dy), Numbers.absolute(weight));
                 trial.compare(
                         "dx",
@@ -84,7 +83,7 @@ final class LinearCheck {
                 Tensor dbias = withBias ? trial.output(DType.F32, out) : null;
                 new Linear()
                         .backwardWeights(
-                                trial.context(), trial.input(x, rows, in), trial.input(dy, rows, out), dweight, dbias);
+                                trial.context(), trial.data(x, rows, in), trial.data(dy, rows, out), dweight, dbias);
                 double[] magnitude = o.backwardWeights(Numbers.absolute(x), Numbers.absolute(dy));
                 trial.compare(
                         "dweight",

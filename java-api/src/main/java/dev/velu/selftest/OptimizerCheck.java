@@ -54,8 +54,8 @@ final class OptimizerCheck {
             Tensor second = algorithm.states() > 1 ? trial.updated(new float[count], count) : null;
             OptimizerStep step = new OptimizerStep(algorithm, clip);
             for (int s = 0; s < STEPS; s++) {
-                float[] gradientValues = Numbers.normal(10 + s, count, 1);
-                Tensor gradients = trial.input(gradientValues, count);
+                float[] gradientValues = probe.data(Numbers.normal(10 + s, count, 1));
+                Tensor gradients = trial.data(gradientValues, count);
                 Tensor norm = null;
                 if (clip.maxNorm() > 0) {
                     norm = trial.scalar((float) OptimizerOracle.norm(Numbers.wide(gradientValues)));
@@ -108,9 +108,9 @@ final class OptimizerCheck {
 
     private static void norm(Probe probe, int count, double scale) {
         probe.trial("gradient_norm", count + " of size " + scale, trial -> {
-            float[] gradients = Numbers.normal(3, count, scale);
+            float[] gradients = probe.data(Numbers.normal(3, count, scale));
             Tensor norm = trial.output(DType.F32);
-            new GradientNorm().norm(trial.context(), trial.input(gradients, count), norm);
+            new GradientNorm().norm(trial.context(), trial.data(gradients, count), norm);
             double expected = OptimizerOracle.norm(Numbers.wide(gradients));
             trial.compare("norm", norm.item(), expected, Tolerances.ROUNDED_ONCE.at(expected));
         });

@@ -61,8 +61,8 @@ final class Pool2dCheck {
                 values[values.length - 1] = Float.NEGATIVE_INFINITY;
             }
             Pool2dOracle.Maximum expected = o.maximum(Numbers.wide(values));
-            Tensor x = trial.input(values, xShape(o));
-            Tensor y = trial.output(DType.F32, yShape(o));
+            Tensor x = trial.data(values, xShape(o));
+            Tensor y = trial.result(yShape(o));
             Tensor argmax = trial.output(DType.U8, yShape(o));
             pool.forward(trial.context(), x, y, argmax);
             trial.compareExactly("y", y, Numbers.narrow(expected.y()));
@@ -70,7 +70,7 @@ final class Pool2dCheck {
             for (int i = 0; i < positions.length; i++) {
                 trial.comparison().element("argmax", i, positions[i], expected.argmax()[i], 0);
             }
-            Tensor withoutArgmax = trial.output(DType.F32, yShape(o));
+            Tensor withoutArgmax = trial.result(yShape(o));
             pool.forward(trial.context(), x, withoutArgmax, null);
             trial.compareExactly("y without argmax", withoutArgmax, Numbers.narrow(expected.y()));
         });
@@ -81,9 +81,9 @@ final class Pool2dCheck {
             for (int i = 0; i < argmax.length; i++) {
                 positions[i] = (byte) argmax[i];
             }
-            float[] dy = Numbers.normal(2, o.ySize(), 1);
-            Tensor dx = trial.output(DType.F32, xShape(o));
-            pool.backward(trial.context(), trial.input(dy, yShape(o)), trial.input(positions, yShape(o)), dx);
+            float[] dy = probe.data(Numbers.normal(2, o.ySize(), 1));
+            Tensor dx = trial.result(xShape(o));
+            pool.backward(trial.context(), trial.data(dy, yShape(o)), trial.input(positions, yShape(o)), dx);
             double[] magnitude = o.maximumBackward(Numbers.absolute(dy), argmax);
             trial.compare("dx", dx, o.maximumBackward(Numbers.wide(dy), argmax), magnitude, Tolerances.MEAN);
             DifferenceQuotient.compare(
@@ -113,11 +113,11 @@ final class Pool2dCheck {
     private static void average(Probe probe, Pool2dOracle o, boolean includePadding) {
         AvgPool2d pool = new AvgPool2d(o.window(), includePadding);
         String name = name(o) + (includePadding ? " counting padding" : "");
-        float[] x = Numbers.normal(1, o.xSize(), 1);
-        float[] dy = Numbers.normal(2, o.ySize(), 1);
+        float[] x = probe.data(Numbers.normal(1, o.xSize(), 1));
+        float[] dy = probe.data(Numbers.normal(2, o.ySize(), 1));
         probe.trial("avg_pool2d_forward", name, trial -> {
-            Tensor y = trial.output(DType.F32, yShape(o));
-            pool.forward(trial.context(), trial.input(x, xShape(o)), y);
+            Tensor y = trial.result(yShape(o));
+            pool.forward(trial.context(), trial.data(x, xShape(o)), y);
             trial.compare(
                     "y",
                     y,
@@ -126,8 +126,8 @@ final class Pool2dCheck {
                     Tolerances.MEAN);
         });
         probe.trial("avg_pool2d_backward", name, trial -> {
-            Tensor dx = trial.output(DType.F32, xShape(o));
-            pool.backward(trial.context(), trial.input(dy, yShape(o)), dx);
+            Tensor dx = trial.result(xShape(o));
+            pool.backward(trial.context(), trial.data(dy, yShape(o)), dx);
             double[] magnitude = o.averageBackward(Numbers.absolute(dy), includePadding);
             trial.compare("dx", dx, o.averageBackward(Numbers.wide(dy), includePadding), magnitude, Tolerances.MEAN);
             DifferenceQuotient.compare(

@@ -1,9 +1,12 @@
 package dev.velu.selftest;
 
+import dev.velu.tensor.DType;
+
 /**
  * Outcome of one operation on one case.
  *
  * @param operation the C function without {@code velu_}, e.g. {@code conv2d_forward}
+ * @param dtype of the data, F32 or BF16
  * @param caseName shape and options
  * @param implementation what the device computed it with
  * @param worstError the error that came closest to its tolerance or furthest beyond it; infinite for a wrong NaN
@@ -12,6 +15,7 @@ package dev.velu.selftest;
  */
 public record Result(
         String operation,
+        DType dtype,
         String caseName,
         String implementation,
         double worstError,

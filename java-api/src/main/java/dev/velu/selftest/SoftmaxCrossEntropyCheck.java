@@ -19,13 +19,13 @@ final class SoftmaxCrossEntropyCheck {
                 for (int r = 3; r < labels.length; r += 5) {
                     labels[r] = -1;
                 }
-                check(probe, "", shape[1], smoothing, labels, Numbers.normal(2, shape[0] * shape[1], 3));
+                check(probe, "", shape[1], smoothing, labels, probe.data(Numbers.normal(2, shape[0] * shape[1], 3)));
             }
         }
         int[] none = new int[5];
         Arrays.fill(none, -1);
-        check(probe, " no labels", 7, 0.1f, none, Numbers.normal(3, 35, 1));
-        check(probe, " large logits", 10, 0, Numbers.integers(4, 31, 0, 9), Numbers.normal(5, 310, 1e4));
+        check(probe, " no labels", 7, 0.1f, none, probe.data(Numbers.normal(3, 35, 1)));
+        check(probe, " large logits", 10, 0, Numbers.integers(4, 31, 0, 9), probe.data(Numbers.normal(5, 310, 1e4)));
     }
 
     private static void check(
@@ -46,7 +46,7 @@ final class SoftmaxCrossEntropyCheck {
             Tensor logSumExp = trial.output(DType.F32, rows);
             operation.forward(
                     trial.context(),
-                    trial.input(logitValues, rows, classes),
+                    trial.data(logitValues, rows, classes),
                     trial.input(labels, rows),
                     loss,
                     logSumExp);
@@ -60,10 +60,10 @@ final class SoftmaxCrossEntropyCheck {
         });
         probe.trial("softmax_cross_entropy_backward", name, trial -> {
             float dlossValue = -2.5f;
-            Tensor logits = trial.input(logitValues, rows, classes);
+            Tensor logits = trial.data(logitValues, rows, classes);
             Tensor labelTensor = trial.input(labels, rows);
             Tensor logSumExp = trial.input(Numbers.narrow(logSumExpValues), rows);
-            Tensor dlogits = trial.output(DType.F32, rows, classes);
+            Tensor dlogits = trial.result(rows, classes);
             double[] gradient = o.backward(wide, labels, 1);
             double[] magnitude = magnitude(o, wide, labels, scale);
             operation.backward(trial.context(), logits, labelTensor, logSumExp, null, dlogits);
@@ -77,7 +77,7 @@ final class SoftmaxCrossEntropyCheck {
                         magnitude,
                         point -> o.loss(point, labels));
             }
-            Tensor scaled = trial.output(DType.F32, rows, classes);
+            Tensor scaled = trial.result(rows, classes);
             operation.backward(trial.context(), logits, labelTensor, logSumExp, trial.scalar(dlossValue), scaled);
             trial.compare(
                     "dlogits of -2.5 loss",

@@ -1,12 +1,13 @@
 package dev.velu.selftest;
 
 /**
- * All tolerances, each with its reason. Results are float32 (unit roundoff u = 2^-24 = 6.0e-8), references float64. The
+ * All tolerances, each with its reason. Results are float32 (unit roundoff u = 2^-24 = 6.0e-8), references float64; data
+ * in BF16 has the same tolerance and that of its rounding, and inputs that bfloat16 holds exactly. The
  * magnitude of a sum is the sum of its terms' absolute values, so a plain cancellation is not an error; of anything
  * else it is the result's own absolute value.
  *
- * <p>Where no tolerance is named, results must be equal: addition, maximum pooling, dropout, uniform random numbers,
- * counts.
+ * <p>Where no tolerance is named, results must be equal: addition, maximum pooling, dropout, casts, transposition, uniform
+ * random numbers, counts.
  */
 final class Tolerances {
     private Tolerances() {}
@@ -57,6 +58,12 @@ final class Tolerances {
      */
     static final Tolerance BATCH_NORM_GRADIENT = new Tolerance(4e-6, 1e-6);
 
+    /**
+     * The same in BF16, where the gradient of z lies in BF16 between the two passes of the backward pass: half a unit of
+     * it, at most 2^-8, which the sums over rows and dx take on with its share of their magnitude.
+     */
+    static final Tolerance BATCH_NORM_GRADIENT_BF16 = new Tolerance(0x1p-8 + 4e-6, 1e-6);
+
     /** logSumExp errs by a few u of its own size and of the logits'; the loss is the difference of the two. */
     static final Tolerance LOSS = new Tolerance(2e-6, 1e-7);
 
@@ -89,6 +96,15 @@ final class Tolerances {
 
     /** {@code (x / 255 - mean) / std}: three roundings and that of 1 / std; 8 u of {@code (x / 255 + |mean|) / std}. */
     static final Tolerance NORMALIZED = new Tolerance(5e-7, 1e-8);
+
+    /**
+     * What a result in BF16 may err by beyond its float32 tolerance: one unit in the last place, 2^-7 of the power of two
+     * below it. Arithmetic is float32 and the result is rounded once, which is half a unit; where the right result lies
+     * near the middle of two bfloat16, float32's own error decides between them.
+     */
+    static double bfloat16Rounding(double expected) {
+        return Math.ulp((float) expected) * 0x1p16;
+    }
 
     /**
      * A native gradient along a direction against the reference's difference quotient with a step of 1e-5: the

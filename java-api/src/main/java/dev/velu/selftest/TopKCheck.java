@@ -29,7 +29,7 @@ final class TopKCheck {
             }
             int[] labels = Numbers.integers(2, rows, -1, classes - 1);
             Tensor count = trial.output(DType.I64);
-            new TopK(k).count(trial.context(), trial.input(logits, rows, classes), trial.input(labels, rows), count);
+            new TopK(k).count(trial.context(), trial.data(logits, rows, classes), trial.input(labels, rows), count);
             trial.compareExactly("count", count, TopKOracle.count(Numbers.wide(logits), labels, classes, k));
         });
     }

@@ -1,6 +1,7 @@
 package dev.velu.selftest;
 
 import dev.velu.device.Context;
+import dev.velu.tensor.BFloat16;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Shape;
 import dev.velu.tensor.Tensor;
@@ -13,19 +14,63 @@ final class Trial implements AutoCloseable {
     private static final int SHIFTS = 3;
 
     private final Context context;
+    private final DType dtype;
     private final Comparison comparison = new Comparison();
     private final List<Sentinel> sentinels = new ArrayList<>();
 
+    /** A trial whose data is F32. */
     Trial(Context context) {
+        this(context, DType.F32);
+    }
+
+    /** @param dtype of the data, F32 or BF16; parameters, statistics and gradients of parameters are F32 in either */
+    Trial(Context context, DType dtype) {
         this.context = context;
+        this.dtype = dtype;
     }
 
     Context context() {
         return context;
     }
 
+    DType dtype() {
+        return dtype;
+    }
+
     Comparison comparison() {
         return comparison;
+    }
+
+    /** Data that the operation only reads. */
+    Tensor data(float[] values, long... sizes) {
+        return tensor(dtype, inMemory(values), true, sizes);
+    }
+
+    /** Data that the operation updates. */
+    Tensor updatedData(float[] values, long... sizes) {
+        return tensor(dtype, inMemory(values), false, sizes);
+    }
+
+    /** Data that the operation writes. */
+    Tensor result(long... sizes) {
+        return output(dtype, sizes);
+    }
+
+    /** A BF16 tensor that the operation only reads, whatever the trial's data type. */
+    Tensor bfloat16(float[] values, long... sizes) {
+        return tensor(DType.BF16, rounded(values), true, sizes);
+    }
+
+    private MemorySegment inMemory(float[] values) {
+        return dtype == DType.F32 ? MemorySegment.ofArray(values) : rounded(values);
+    }
+
+    private static MemorySegment rounded(float[] values) {
+        short[] bits = new short[values.length];
+        for (int i = 0; i < bits.length; i++) {
+            bits[i] = BFloat16.of(values[i]);
+        }
+        return MemorySegment.ofArray(bits);
     }
 
     /** An F32 tensor that the operation only reads. */
@@ -90,19 +135,21 @@ final class Trial implements AutoCloseable {
         compare(what, actual, expected, expected, tolerance);
     }
 
-    /** Within a tolerance relative to magnitudes. */
+    /** Within a tolerance relative to magnitudes, and for BF16 that of its rounding. */
     void compare(String what, Tensor actual, double[] expected, double[] magnitude, Tolerance tolerance) {
         float[] values = actual.toFloatArray();
         for (int i = 0; i < expected.length; i++) {
-            comparison.element(what, i, values[i], expected[i], tolerance.at(magnitude[i]));
+            double rounding = actual.dtype() == DType.BF16 ? Tolerances.bfloat16Rounding(expected[i]) : 0;
+            comparison.element(what, i, values[i], expected[i], tolerance.at(magnitude[i]) + rounding);
         }
     }
 
-    /** Equal, NaN to NaN. */
+    /** Equal, NaN to NaN; to BF16 rounded to nearest. */
     void compareExactly(String what, Tensor actual, float[] expected) {
         float[] values = actual.toFloatArray();
         for (int i = 0; i < expected.length; i++) {
-            comparison.element(what, i, values[i], expected[i], 0);
+            float rounded = actual.dtype() == DType.BF16 ? BFloat16.round(expected[i]) : expected[i];
+            comparison.element(what, i, values[i], rounded, 0);
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.velu.selftest;
 
+import dev.velu.device.Device;
 import dev.velu.op.Velu;
 import dev.velu.op.VeluParameters;
 import dev.velu.op.VeluParameters.Clamp;
@@ -28,13 +29,19 @@ final class VeluCheck {
             return x.length / channels;
         }
 
+        /** With values that the data type of the trials holds. */
+        Case in(Probe probe) {
+            return new Case(name, parameters, lambda, w2Weight, channels, probe.data(x));
+        }
+
         String caseName() {
             return rows() + "x" + channels + " " + name;
         }
     }
 
     static void run(Probe probe) {
-        for (Case c : cases()) {
+        for (Case drawn : cases()) {
+            Case c = drawn.in(probe);
             forward(probe, c);
             backward(probe, c);
         }
@@ -43,14 +50,16 @@ final class VeluCheck {
                 "huge values", parameters(VeluParameters.curve(), Statistic.INVERSE_RMS, null), 1f, 0, 4, new float[] {
                     1e20f, -1e20f, 1e19f, 0.5f, -1f, 3e18f, 1f, 2f
                 });
-        backward(probe, huge);
+        backward(probe, huge.in(probe));
         for (Statistic statistic : Statistic.values()) {
             notANumber(probe, statistic, null);
             notANumber(probe, statistic, CLAMP);
-            gradients(probe, statistic, null);
-            // A range that no row leaves and one that every row leaves: the clip's edge is a kink.
-            gradients(probe, statistic, new Clamp(0.5f, 2));
-            gradients(probe, statistic, new Clamp(1.2f, 2));
+            if (probe.dtype() == DType.F32) {
+                gradients(probe, statistic, null);
+                // A range that no row leaves and one that every row leaves: the clip's edge is a kink.
+                gradients(probe, statistic, new Clamp(0.5f, 2));
+                gradients(probe, statistic, new Clamp(1.2f, 2));
+            }
         }
     }
 
@@ -126,9 +135,9 @@ final class VeluCheck {
     private static void forward(Probe probe, Case c) {
         probe.trial("velu_forward", c.caseName(), trial -> {
             VeluOracle.Forward expected = c.oracle().forward(Numbers.wide(c.x), c.channels);
-            Tensor x = trial.input(c.x, c.rows(), c.channels);
+            Tensor x = trial.data(c.x, c.rows(), c.channels);
             Tensor lambda = c.lambda == null ? null : trial.scalar(c.lambda);
-            Tensor y = trial.output(DType.F32, c.rows(), c.channels);
+            Tensor y = trial.result(c.rows(), c.channels);
             Tensor moments = trial.output(DType.F32, 3);
             Velu velu = new Velu(c.parameters, c.w2Weight);
             velu.forward(trial.context(), x, lambda, y, moments);
@@ -141,25 +150,28 @@ final class VeluCheck {
                     Numbers.map(reference, m -> Math.max(1, Math.abs(m))),
                     Tolerances.VELU_MOMENTS);
 
-            Tensor inPlace = trial.updated(c.x, c.rows(), c.channels);
+            Tensor inPlace = trial.updatedData(c.x, c.rows(), c.channels);
             velu.forward(trial.context(), inPlace, lambda, inPlace, null);
-            trial.compareExactly("y in place of x", inPlace, y.toFloatArray());
+            trial.compare("y in place of x", inPlace, expected.y(), Tolerances.VELU_Y);
+            if (bitsAreThoseOfAnyAlignment(trial)) {
+                trial.compareExactly("y in place of x", inPlace, y.toFloatArray());
+            }
         });
     }
 
     private static void backward(Probe probe, Case c) {
         probe.trial("velu_backward", c.caseName(), trial -> {
-            float[] dyValues = Numbers.normal(c.x.length, c.x.length, 1);
+            float[] dyValues = probe.data(Numbers.normal(c.x.length, c.x.length, 1));
             VeluOracle.Forward forward = c.oracle().forward(Numbers.wide(c.x), c.channels);
             VeluOracle.Backward expected =
                     c.oracle().backward(Numbers.wide(c.x), Numbers.wide(dyValues), c.channels, c.w2Weight);
-            Tensor x = trial.input(c.x, c.rows(), c.channels);
-            Tensor dy = trial.input(dyValues, c.rows(), c.channels);
+            Tensor x = trial.data(c.x, c.rows(), c.channels);
+            Tensor dy = trial.data(dyValues, c.rows(), c.channels);
             Tensor lambda = c.lambda == null ? null : trial.scalar(c.lambda);
             Tensor moments = c.w2Weight == 0
                     ? null
                     : trial.input(Numbers.narrow(new double[] {forward.mean(), forward.std(), forward.w2()}), 3);
-            Tensor dx = trial.output(DType.F32, c.rows(), c.channels);
+            Tensor dx = trial.result(c.rows(), c.channels);
             Tensor dlambda = trial.output(DType.F32);
             Velu velu = new Velu(c.parameters, c.w2Weight);
             velu.backward(trial.context(), x, dy, lambda, moments, dx, dlambda);
@@ -170,16 +182,24 @@ final class VeluCheck {
                     expected.dlambda(),
                     Tolerances.VELU_DLAMBDA.at(expected.dlambdaMagnitude()));
 
-            Tensor inPlace = trial.updated(dyValues, c.rows(), c.channels);
+            Tensor inPlace = trial.updatedData(dyValues, c.rows(), c.channels);
             velu.backward(trial.context(), x, inPlace, lambda, moments, inPlace, null);
-            trial.compareExactly("dx in place of dy", inPlace, dx.toFloatArray());
+            trial.compare("dx in place of dy", inPlace, expected.dx(), expected.dxMagnitude(), Tolerances.VELU_DX);
+            if (bitsAreThoseOfAnyAlignment(trial)) {
+                trial.compareExactly("dx in place of dy", inPlace, dx.toFloatArray());
+            }
         });
+    }
+
+    /** CUDA's kernels add in another order where the memory allows accesses of 16 bytes; here tensors are placed at any. */
+    private static boolean bitsAreThoseOfAnyAlignment(Trial trial) {
+        return trial.context().device().kind() == Device.Kind.CPU;
     }
 
     private static void emptyTensor(Probe probe) {
         probe.trial("velu_forward", "0x33 is left alone", trial -> {
-            Tensor x = trial.input(new float[0], 0, 33);
-            Tensor y = trial.output(DType.F32, 0, 33);
+            Tensor x = trial.data(new float[0], 0, 33);
+            Tensor y = trial.result(0, 33);
             new Velu(VeluParameters.released(), 0).forward(trial.context(), x, null, y, null);
             trial.compareExactly("y", y, new float[0]);
             trial.compare("y", y.shape().elements(), 0, 0);
@@ -192,8 +212,8 @@ final class VeluCheck {
         float[] values = Numbers.normal(3, 5 * 33, 1);
         values[2 * 33 + 17] = Float.NaN;
         Case c = new Case(statistic + (clamp == null ? "" : " clamp") + " one NaN", parameters, 1f, 0, 33, values);
-        forward(probe, c);
-        backward(probe, c);
+        forward(probe, c.in(probe));
+        backward(probe, c.in(probe));
     }
 
     /** dx, with W2, and dlambda against difference quotients. */

@@ -93,18 +93,34 @@ public final class Tensor implements AutoCloseable {
         return segment;
     }
 
-    /** Copies host values in; as many as the tensor has elements. F32 only. */
+    /** Copies host values in; as many as the tensor has elements. F32, or BF16, which rounds to nearest. */
     public Tensor set(float... values) {
-        requireF32(values.length);
-        context.upload(MemorySegment.ofArray(values), segment());
+        requireFloating(values.length);
+        context.upload(type.dtype() == DType.F32 ? MemorySegment.ofArray(values) : rounded(values), segment());
         return this;
     }
 
-    /** Copies the values out. F32 only. */
+    private static MemorySegment rounded(float[] values) {
+        short[] bits = new short[values.length];
+        for (int i = 0; i < bits.length; i++) {
+            bits[i] = BFloat16.of(values[i]);
+        }
+        return MemorySegment.ofArray(bits);
+    }
+
+    /** Copies the values out. F32 or BF16. */
     public float[] toFloatArray() {
-        requireF32(type.shape().elements());
+        requireFloating(type.shape().elements());
         float[] values = new float[Math.toIntExact(type.shape().elements())];
-        context.download(segment(), MemorySegment.ofArray(values));
+        if (type.dtype() == DType.F32) {
+            context.download(segment(), MemorySegment.ofArray(values));
+            return values;
+        }
+        short[] bits = new short[values.length];
+        context.download(segment(), MemorySegment.ofArray(bits));
+        for (int i = 0; i < bits.length; i++) {
+            values[i] = BFloat16.toFloat(bits[i]);
+        }
         return values;
     }
 
@@ -117,7 +133,7 @@ public final class Tensor implements AutoCloseable {
         return this;
     }
 
-    /** The only element of an F32 or I64 tensor of one element. */
+    /** The only element of a tensor of one element. */
     public double item() {
         if (type.shape().elements() != 1) {
             throw new IllegalArgumentException("item() needs one element; this tensor is " + type);
@@ -131,12 +147,13 @@ public final class Tensor implements AutoCloseable {
             case I64 -> host.get(ValueLayout.JAVA_LONG_UNALIGNED, 0);
             case I32 -> host.get(ValueLayout.JAVA_INT_UNALIGNED, 0);
             case U8 -> bytes[0] & 0xff;
-            case BF16 -> Float.intBitsToFloat(host.get(ValueLayout.JAVA_SHORT_UNALIGNED, 0) << 16);
+            case BF16 -> BFloat16.toFloat(host.get(ValueLayout.JAVA_SHORT_UNALIGNED, 0));
         };
     }
 
-    private void requireF32(long values) {
-        if (type.dtype() != DType.F32 || values != type.shape().elements()) {
+    private void requireFloating(long values) {
+        if (type.dtype() != DType.F32 && type.dtype() != DType.BF16
+                || values != type.shape().elements()) {
             throw new IllegalArgumentException(values + " floats do not match a tensor of " + type);
         }
     }

@@ -13,6 +13,7 @@ import dev.velu.tensor.DType;
 import dev.velu.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -150,8 +151,76 @@ class ContextTest {
         try (Context context = open()) {
             assertThatExceptionOfType(VeluException.class)
                     .isThrownBy(() -> context.allocate(1L << 46))
-                    .withMessageContaining("free")
+                    .withMessageMatching(
+                            "cpu is out of memory: 67108864 MiB are asked for, \\d+ of \\d+ MiB are free;.*")
                     .satisfies(e -> assertThat(e.status()).isEqualTo(Status.OUT_OF_MEMORY));
+        }
+    }
+
+    @Test
+    void optionsReachTheContext() {
+        ContextOptions options =
+                ContextOptions.defaults().withThreads(2).withIsa(Isa.BASELINE).withTf32(true);
+        assertThat(options).isEqualTo(new ContextOptions(2, Isa.BASELINE, true));
+        try (Context context = Context.open(Device.cpu(), options)) {
+            assertThat(context.threads()).isEqualTo(2);
+            assertThat(context.implementation("velu_forward", MemorySegment.NULL))
+                    .isEqualTo("baseline");
+        }
+    }
+
+    @Test
+    void hostMemoryIsZeroAlignedAndGoneAfterClose() {
+        Context context = open();
+        MemorySegment memory = context.allocateHost(1000);
+        assertThat(memory.address() % 64).isZero();
+        assertThat(memory.mismatch(MemorySegment.ofArray(new byte[1000]))).isEqualTo(-1);
+        MemorySegment freed = context.allocateHost(10);
+        context.freeHost(freed);
+        assertThatNoException().isThrownBy(() -> context.freeHost(freed));
+        context.close();
+        assertThatIllegalStateException().isThrownBy(() -> memory.get(ValueLayout.JAVA_BYTE, 0));
+    }
+
+    @Test
+    void hostMemoryIsNotCountedAsDeviceMemory() {
+        try (Context context = open()) {
+            long before = context.allocatedBytes();
+            context.allocateHost(1000);
+            assertThat(context.allocatedBytes()).isEqualTo(before);
+        }
+    }
+
+    @Test
+    void copiesThatDoNotWaitAreDoneAtOnceOnTheCpu() {
+        try (Context context = open()) {
+            MemorySegment host = context.allocateHost(64);
+            MemorySegment a = context.allocate(64);
+            MemorySegment b = context.allocate(64);
+            MemorySegment back = context.allocateHost(64);
+            host.fill((byte) 3);
+            context.uploadAsync(host, a, Stream.TRANSFER);
+            context.copyAsync(a, b, Stream.COMPUTE);
+            context.downloadAsync(b, back, Stream.COMPUTE);
+            assertThat(back.mismatch(host)).isEqualTo(-1);
+        }
+    }
+
+    @Test
+    void copiesThatDoNotWaitNeedNativeLiveMemoryOfTheSameSize() {
+        try (Context context = open()) {
+            MemorySegment memory = context.allocate(64);
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> context.uploadAsync(MemorySegment.ofArray(new byte[64]), memory, Stream.TRANSFER))
+                    .withMessageContaining("on the Java heap");
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> context.uploadAsync(context.allocateHost(65), memory, Stream.TRANSFER))
+                    .withMessageContaining("cannot copy 65 bytes to 64 bytes");
+            MemorySegment freed = context.allocateHost(64);
+            context.freeHost(freed);
+            assertThatIllegalStateException()
+                    .isThrownBy(() -> context.downloadAsync(memory, freed, Stream.TRANSFER))
+                    .withMessageContaining("already released");
         }
     }
 

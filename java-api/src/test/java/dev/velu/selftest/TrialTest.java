@@ -31,7 +31,7 @@ class TrialTest {
 
     private Result run(Consumer<Trial> body) {
         List<Result> results = new ArrayList<>();
-        new Probe(context, results::add).trial("add_forward", "test", body);
+        new Probe(context, DType.F32, false, results::add, notRun -> {}).trial("add_forward", "test", body);
         assertThat(results).hasSize(1);
         return results.getFirst();
     }
@@ -105,5 +105,26 @@ class TrialTest {
         });
         assertThat(result.pass()).isFalse();
         assertThat(result.detail()).isEqualTo("reason");
+    }
+
+    @Test
+    void aBfloat16BesideTheNearestPassesAndOneFartherFails() {
+        Tolerance exact = new Tolerance(0, 0);
+        // Of 1.003 the nearest bfloat16 is 1; its neighbours are 2^-7 away.
+        assertThat(run(trial -> trial.compare(
+                                "y", trial.bfloat16(new float[] {1.0078125f}, 1), new double[] {1.003}, exact))
+                        .pass())
+                .isTrue();
+        assertThat(run(trial -> trial.compare(
+                                "y", trial.bfloat16(new float[] {1.015625f}, 1), new double[] {1.003}, exact))
+                        .pass())
+                .isFalse();
+        assertThat(run(trial -> trial.compareExactly("y", trial.bfloat16(new float[] {1}, 1), new float[] {1.003f}))
+                        .pass())
+                .isTrue();
+        assertThat(run(trial -> trial.compareExactly(
+                                "y", trial.bfloat16(new float[] {1.0078125f}, 1), new float[] {1.003f}))
+                        .pass())
+                .isFalse();
     }
 }

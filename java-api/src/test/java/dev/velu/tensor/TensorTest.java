@@ -39,6 +39,21 @@ class TensorTest {
     }
 
     @Test
+    void valuesOfABfloat16TensorAreRounded() {
+        Tensor tensor = Tensor.allocate(context, DType.BF16, 3).set(1, -2, 1.001f);
+        assertThat(tensor.toFloatArray()).containsExactly(1, -2, 1);
+        assertThat(tensor.segment().byteSize()).isEqualTo(6);
+    }
+
+    @Test
+    void integersAreNotSetAsFloats() {
+        Tensor tensor = Tensor.allocate(context, DType.I32, 2);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> tensor.set(1f, 2f))
+                .withMessage("2 floats do not match a tensor of I32 [2]");
+    }
+
+    @Test
     void aTensorWithoutElementsIsAllowed() {
         assertThat(Tensor.allocate(context, DType.F32, 0, 4).toFloatArray()).isEmpty();
     }

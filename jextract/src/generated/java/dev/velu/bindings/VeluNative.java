@@ -68,10 +68,10 @@ public class VeluNative {
     public static final AddressLayout C_POINTER = ValueLayout.ADDRESS
             .withTargetLayout(MemoryLayout.sequenceLayout(java.lang.Long.MAX_VALUE, JAVA_BYTE));
     public static final ValueLayout.OfLong C_LONG = ValueLayout.JAVA_LONG;
-    private static final int VELU_ABI_VERSION = (int)1L;
+    private static final int VELU_ABI_VERSION = (int)2L;
     /**
      * {@snippet lang=c :
-     * #define VELU_ABI_VERSION 1
+     * #define VELU_ABI_VERSION 2
      * }
      */
     public static int VELU_ABI_VERSION() {
@@ -450,6 +450,65 @@ public class VeluNative {
                 traceDowncall("velu_status_name", status);
             }
             return (MemorySegment)mh$.invokeExact(status);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_backend_library_path {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_INT,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_backend_library_path");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_backend_library_path(int32_t device, const char *folders)
+     * }
+     */
+    public static FunctionDescriptor velu_backend_library_path$descriptor() {
+        return velu_backend_library_path.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_backend_library_path(int32_t device, const char *folders)
+     * }
+     */
+    public static MethodHandle velu_backend_library_path$handle() {
+        return velu_backend_library_path.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_backend_library_path(int32_t device, const char *folders)
+     * }
+     */
+    public static MemorySegment velu_backend_library_path$address() {
+        return velu_backend_library_path.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_backend_library_path(int32_t device, const char *folders)
+     * }
+     */
+    public static int velu_backend_library_path(int device, MemorySegment folders) {
+        var mh$ = velu_backend_library_path.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_backend_library_path", device, folders);
+            }
+            return (int)mh$.invokeExact(device, folders);
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1258,6 +1317,799 @@ public class VeluNative {
         }
     }
 
+    private static class velu_host_memory_allocate {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_LONG,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_host_memory_allocate");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_host_memory_allocate(velu_context *context, int64_t bytes, void **memory)
+     * }
+     */
+    public static FunctionDescriptor velu_host_memory_allocate$descriptor() {
+        return velu_host_memory_allocate.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_host_memory_allocate(velu_context *context, int64_t bytes, void **memory)
+     * }
+     */
+    public static MethodHandle velu_host_memory_allocate$handle() {
+        return velu_host_memory_allocate.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_host_memory_allocate(velu_context *context, int64_t bytes, void **memory)
+     * }
+     */
+    public static MemorySegment velu_host_memory_allocate$address() {
+        return velu_host_memory_allocate.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_host_memory_allocate(velu_context *context, int64_t bytes, void **memory)
+     * }
+     */
+    public static int velu_host_memory_allocate(MemorySegment context, long bytes, MemorySegment memory) {
+        var mh$ = velu_host_memory_allocate.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_host_memory_allocate", context, bytes, memory);
+            }
+            return (int)mh$.invokeExact(context, bytes, memory);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_host_memory_free {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_host_memory_free");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_host_memory_free(velu_context *context, void *memory)
+     * }
+     */
+    public static FunctionDescriptor velu_host_memory_free$descriptor() {
+        return velu_host_memory_free.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_host_memory_free(velu_context *context, void *memory)
+     * }
+     */
+    public static MethodHandle velu_host_memory_free$handle() {
+        return velu_host_memory_free.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_host_memory_free(velu_context *context, void *memory)
+     * }
+     */
+    public static MemorySegment velu_host_memory_free$address() {
+        return velu_host_memory_free.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_host_memory_free(velu_context *context, void *memory)
+     * }
+     */
+    public static int velu_host_memory_free(MemorySegment context, MemorySegment memory) {
+        var mh$ = velu_host_memory_free.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_host_memory_free", context, memory);
+            }
+            return (int)mh$.invokeExact(context, memory);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+    private static final int VELU_STREAM_COMPUTE = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.VELU_STREAM_COMPUTE = 0
+     * }
+     */
+    public static int VELU_STREAM_COMPUTE() {
+        return VELU_STREAM_COMPUTE;
+    }
+    private static final int VELU_STREAM_TRANSFER = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.VELU_STREAM_TRANSFER = 1
+     * }
+     */
+    public static int VELU_STREAM_TRANSFER() {
+        return VELU_STREAM_TRANSFER;
+    }
+
+    private static class velu_memory_copy_async {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_INT,
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_LONG
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_memory_copy_async");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_memory_copy_async(velu_context *context, int32_t stream, int32_t direction, const void *source, void *destination, int64_t bytes)
+     * }
+     */
+    public static FunctionDescriptor velu_memory_copy_async$descriptor() {
+        return velu_memory_copy_async.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_memory_copy_async(velu_context *context, int32_t stream, int32_t direction, const void *source, void *destination, int64_t bytes)
+     * }
+     */
+    public static MethodHandle velu_memory_copy_async$handle() {
+        return velu_memory_copy_async.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_memory_copy_async(velu_context *context, int32_t stream, int32_t direction, const void *source, void *destination, int64_t bytes)
+     * }
+     */
+    public static MemorySegment velu_memory_copy_async$address() {
+        return velu_memory_copy_async.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_memory_copy_async(velu_context *context, int32_t stream, int32_t direction, const void *source, void *destination, int64_t bytes)
+     * }
+     */
+    public static int velu_memory_copy_async(MemorySegment context, int stream, int direction, MemorySegment source, MemorySegment destination, long bytes) {
+        var mh$ = velu_memory_copy_async.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_memory_copy_async", context, stream, direction, source, destination, bytes);
+            }
+            return (int)mh$.invokeExact(context, stream, direction, source, destination, bytes);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_event_create {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_event_create");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_event_create(velu_context *context, velu_event **event)
+     * }
+     */
+    public static FunctionDescriptor velu_event_create$descriptor() {
+        return velu_event_create.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_event_create(velu_context *context, velu_event **event)
+     * }
+     */
+    public static MethodHandle velu_event_create$handle() {
+        return velu_event_create.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_event_create(velu_context *context, velu_event **event)
+     * }
+     */
+    public static MemorySegment velu_event_create$address() {
+        return velu_event_create.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_event_create(velu_context *context, velu_event **event)
+     * }
+     */
+    public static int velu_event_create(MemorySegment context, MemorySegment event) {
+        var mh$ = velu_event_create.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_event_create", context, event);
+            }
+            return (int)mh$.invokeExact(context, event);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_event_destroy {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_event_destroy");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_event_destroy(velu_context *context, velu_event *event)
+     * }
+     */
+    public static FunctionDescriptor velu_event_destroy$descriptor() {
+        return velu_event_destroy.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_event_destroy(velu_context *context, velu_event *event)
+     * }
+     */
+    public static MethodHandle velu_event_destroy$handle() {
+        return velu_event_destroy.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_event_destroy(velu_context *context, velu_event *event)
+     * }
+     */
+    public static MemorySegment velu_event_destroy$address() {
+        return velu_event_destroy.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_event_destroy(velu_context *context, velu_event *event)
+     * }
+     */
+    public static int velu_event_destroy(MemorySegment context, MemorySegment event) {
+        var mh$ = velu_event_destroy.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_event_destroy", context, event);
+            }
+            return (int)mh$.invokeExact(context, event);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_event_record {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_INT
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_event_record");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_event_record(velu_context *context, velu_event *event, int32_t stream)
+     * }
+     */
+    public static FunctionDescriptor velu_event_record$descriptor() {
+        return velu_event_record.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_event_record(velu_context *context, velu_event *event, int32_t stream)
+     * }
+     */
+    public static MethodHandle velu_event_record$handle() {
+        return velu_event_record.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_event_record(velu_context *context, velu_event *event, int32_t stream)
+     * }
+     */
+    public static MemorySegment velu_event_record$address() {
+        return velu_event_record.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_event_record(velu_context *context, velu_event *event, int32_t stream)
+     * }
+     */
+    public static int velu_event_record(MemorySegment context, MemorySegment event, int stream) {
+        var mh$ = velu_event_record.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_event_record", context, event, stream);
+            }
+            return (int)mh$.invokeExact(context, event, stream);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_event_wait {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_INT
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_event_wait");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_event_wait(velu_context *context, velu_event *event, int32_t stream)
+     * }
+     */
+    public static FunctionDescriptor velu_event_wait$descriptor() {
+        return velu_event_wait.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_event_wait(velu_context *context, velu_event *event, int32_t stream)
+     * }
+     */
+    public static MethodHandle velu_event_wait$handle() {
+        return velu_event_wait.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_event_wait(velu_context *context, velu_event *event, int32_t stream)
+     * }
+     */
+    public static MemorySegment velu_event_wait$address() {
+        return velu_event_wait.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_event_wait(velu_context *context, velu_event *event, int32_t stream)
+     * }
+     */
+    public static int velu_event_wait(MemorySegment context, MemorySegment event, int stream) {
+        var mh$ = velu_event_wait.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_event_wait", context, event, stream);
+            }
+            return (int)mh$.invokeExact(context, event, stream);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_event_synchronize {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_event_synchronize");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_event_synchronize(velu_context *context, velu_event *event)
+     * }
+     */
+    public static FunctionDescriptor velu_event_synchronize$descriptor() {
+        return velu_event_synchronize.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_event_synchronize(velu_context *context, velu_event *event)
+     * }
+     */
+    public static MethodHandle velu_event_synchronize$handle() {
+        return velu_event_synchronize.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_event_synchronize(velu_context *context, velu_event *event)
+     * }
+     */
+    public static MemorySegment velu_event_synchronize$address() {
+        return velu_event_synchronize.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_event_synchronize(velu_context *context, velu_event *event)
+     * }
+     */
+    public static int velu_event_synchronize(MemorySegment context, MemorySegment event) {
+        var mh$ = velu_event_synchronize.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_event_synchronize", context, event);
+            }
+            return (int)mh$.invokeExact(context, event);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_event_elapsed {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_event_elapsed");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_event_elapsed(velu_context *context, velu_event *start, velu_event *end, float *milliseconds)
+     * }
+     */
+    public static FunctionDescriptor velu_event_elapsed$descriptor() {
+        return velu_event_elapsed.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_event_elapsed(velu_context *context, velu_event *start, velu_event *end, float *milliseconds)
+     * }
+     */
+    public static MethodHandle velu_event_elapsed$handle() {
+        return velu_event_elapsed.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_event_elapsed(velu_context *context, velu_event *start, velu_event *end, float *milliseconds)
+     * }
+     */
+    public static MemorySegment velu_event_elapsed$address() {
+        return velu_event_elapsed.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_event_elapsed(velu_context *context, velu_event *start, velu_event *end, float *milliseconds)
+     * }
+     */
+    public static int velu_event_elapsed(MemorySegment context, MemorySegment start, MemorySegment end, MemorySegment milliseconds) {
+        var mh$ = velu_event_elapsed.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_event_elapsed", context, start, end, milliseconds);
+            }
+            return (int)mh$.invokeExact(context, start, end, milliseconds);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_graph_begin {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_graph_begin");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_graph_begin(velu_context *context)
+     * }
+     */
+    public static FunctionDescriptor velu_graph_begin$descriptor() {
+        return velu_graph_begin.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_graph_begin(velu_context *context)
+     * }
+     */
+    public static MethodHandle velu_graph_begin$handle() {
+        return velu_graph_begin.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_graph_begin(velu_context *context)
+     * }
+     */
+    public static MemorySegment velu_graph_begin$address() {
+        return velu_graph_begin.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_graph_begin(velu_context *context)
+     * }
+     */
+    public static int velu_graph_begin(MemorySegment context) {
+        var mh$ = velu_graph_begin.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_graph_begin", context);
+            }
+            return (int)mh$.invokeExact(context);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_graph_end {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_graph_end");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_graph_end(velu_context *context, velu_graph **graph)
+     * }
+     */
+    public static FunctionDescriptor velu_graph_end$descriptor() {
+        return velu_graph_end.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_graph_end(velu_context *context, velu_graph **graph)
+     * }
+     */
+    public static MethodHandle velu_graph_end$handle() {
+        return velu_graph_end.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_graph_end(velu_context *context, velu_graph **graph)
+     * }
+     */
+    public static MemorySegment velu_graph_end$address() {
+        return velu_graph_end.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_graph_end(velu_context *context, velu_graph **graph)
+     * }
+     */
+    public static int velu_graph_end(MemorySegment context, MemorySegment graph) {
+        var mh$ = velu_graph_end.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_graph_end", context, graph);
+            }
+            return (int)mh$.invokeExact(context, graph);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_graph_launch {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_graph_launch");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_graph_launch(velu_context *context, velu_graph *graph)
+     * }
+     */
+    public static FunctionDescriptor velu_graph_launch$descriptor() {
+        return velu_graph_launch.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_graph_launch(velu_context *context, velu_graph *graph)
+     * }
+     */
+    public static MethodHandle velu_graph_launch$handle() {
+        return velu_graph_launch.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_graph_launch(velu_context *context, velu_graph *graph)
+     * }
+     */
+    public static MemorySegment velu_graph_launch$address() {
+        return velu_graph_launch.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_graph_launch(velu_context *context, velu_graph *graph)
+     * }
+     */
+    public static int velu_graph_launch(MemorySegment context, MemorySegment graph) {
+        var mh$ = velu_graph_launch.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_graph_launch", context, graph);
+            }
+            return (int)mh$.invokeExact(context, graph);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_graph_destroy {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_graph_destroy");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_graph_destroy(velu_context *context, velu_graph *graph)
+     * }
+     */
+    public static FunctionDescriptor velu_graph_destroy$descriptor() {
+        return velu_graph_destroy.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_graph_destroy(velu_context *context, velu_graph *graph)
+     * }
+     */
+    public static MethodHandle velu_graph_destroy$handle() {
+        return velu_graph_destroy.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_graph_destroy(velu_context *context, velu_graph *graph)
+     * }
+     */
+    public static MemorySegment velu_graph_destroy$address() {
+        return velu_graph_destroy.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_graph_destroy(velu_context *context, velu_graph *graph)
+     * }
+     */
+    public static int velu_graph_destroy(MemorySegment context, MemorySegment graph) {
+        var mh$ = velu_graph_destroy.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_graph_destroy", context, graph);
+            }
+            return (int)mh$.invokeExact(context, graph);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class velu_velu_forward {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             VeluNative.C_INT,
@@ -1566,6 +2418,128 @@ public class VeluNative {
                 traceDowncall("velu_add_forward", context, desc, a, b, y);
             }
             return (int)mh$.invokeExact(context, desc, a, b, y);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_cast_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_cast_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_cast_forward(velu_context *context, const velu_cast_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static FunctionDescriptor velu_cast_forward$descriptor() {
+        return velu_cast_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_cast_forward(velu_context *context, const velu_cast_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static MethodHandle velu_cast_forward$handle() {
+        return velu_cast_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_cast_forward(velu_context *context, const velu_cast_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static MemorySegment velu_cast_forward$address() {
+        return velu_cast_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_cast_forward(velu_context *context, const velu_cast_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static int velu_cast_forward(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment y) {
+        var mh$ = velu_cast_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_cast_forward", context, desc, x, y);
+            }
+            return (int)mh$.invokeExact(context, desc, x, y);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_transpose_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_transpose_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_transpose_forward(velu_context *context, const velu_transpose_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static FunctionDescriptor velu_transpose_forward$descriptor() {
+        return velu_transpose_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_transpose_forward(velu_context *context, const velu_transpose_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static MethodHandle velu_transpose_forward$handle() {
+        return velu_transpose_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_transpose_forward(velu_context *context, const velu_transpose_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static MemorySegment velu_transpose_forward$address() {
+        return velu_transpose_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_transpose_forward(velu_context *context, const velu_transpose_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static int velu_transpose_forward(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment y) {
+        var mh$ = velu_transpose_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_transpose_forward", context, desc, x, y);
+            }
+            return (int)mh$.invokeExact(context, desc, x, y);
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -3243,6 +4217,7 @@ public class VeluNative {
             VeluNative.C_POINTER,
             VeluNative.C_POINTER,
             VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
             VeluNative.C_POINTER
         );
 
@@ -3254,7 +4229,7 @@ public class VeluNative {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * velu_status velu_normalize_image_forward(velu_context *context, const velu_normalize_image_desc *desc, const uint8_t *x, void *y)
+     * velu_status velu_normalize_image_forward(velu_context *context, const velu_normalize_image_desc *desc, const uint8_t *x, const int32_t *placement, void *y)
      * }
      */
     public static FunctionDescriptor velu_normalize_image_forward$descriptor() {
@@ -3264,7 +4239,7 @@ public class VeluNative {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * velu_status velu_normalize_image_forward(velu_context *context, const velu_normalize_image_desc *desc, const uint8_t *x, void *y)
+     * velu_status velu_normalize_image_forward(velu_context *context, const velu_normalize_image_desc *desc, const uint8_t *x, const int32_t *placement, void *y)
      * }
      */
     public static MethodHandle velu_normalize_image_forward$handle() {
@@ -3274,7 +4249,7 @@ public class VeluNative {
     /**
      * Address for:
      * {@snippet lang=c :
-     * velu_status velu_normalize_image_forward(velu_context *context, const velu_normalize_image_desc *desc, const uint8_t *x, void *y)
+     * velu_status velu_normalize_image_forward(velu_context *context, const velu_normalize_image_desc *desc, const uint8_t *x, const int32_t *placement, void *y)
      * }
      */
     public static MemorySegment velu_normalize_image_forward$address() {
@@ -3283,16 +4258,16 @@ public class VeluNative {
 
     /**
      * {@snippet lang=c :
-     * velu_status velu_normalize_image_forward(velu_context *context, const velu_normalize_image_desc *desc, const uint8_t *x, void *y)
+     * velu_status velu_normalize_image_forward(velu_context *context, const velu_normalize_image_desc *desc, const uint8_t *x, const int32_t *placement, void *y)
      * }
      */
-    public static int velu_normalize_image_forward(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment y) {
+    public static int velu_normalize_image_forward(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment placement, MemorySegment y) {
         var mh$ = velu_normalize_image_forward.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("velu_normalize_image_forward", context, desc, x, y);
+                traceDowncall("velu_normalize_image_forward", context, desc, x, placement, y);
             }
-            return (int)mh$.invokeExact(context, desc, x, y);
+            return (int)mh$.invokeExact(context, desc, x, placement, y);
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }

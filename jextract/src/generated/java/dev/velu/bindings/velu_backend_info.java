@@ -19,7 +19,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t available;
  *     int32_t device_count;
  *     int32_t reserved;
- *     char libraries[256];
+ *     char libraries[1024];
  *     char reason[512];
  * }
  * }
@@ -35,7 +35,7 @@ public class velu_backend_info {
         VeluNative.C_INT.withName("available"),
         VeluNative.C_INT.withName("device_count"),
         VeluNative.C_INT.withName("reserved"),
-        MemoryLayout.sequenceLayout(256, VeluNative.C_CHAR).withName("libraries"),
+        MemoryLayout.sequenceLayout(1024, VeluNative.C_CHAR).withName("libraries"),
         MemoryLayout.sequenceLayout(512, VeluNative.C_CHAR).withName("reason")
     ).withName("velu_backend_info");
 
@@ -227,7 +227,7 @@ public class velu_backend_info {
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * char libraries[256]
+     * char libraries[1024]
      * }
      */
     public static final SequenceLayout libraries$layout() {
@@ -239,7 +239,7 @@ public class velu_backend_info {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * char libraries[256]
+     * char libraries[1024]
      * }
      */
     public static final long libraries$offset() {
@@ -249,7 +249,7 @@ public class velu_backend_info {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * char libraries[256]
+     * char libraries[1024]
      * }
      */
     public static MemorySegment libraries(MemorySegment struct) {
@@ -259,19 +259,19 @@ public class velu_backend_info {
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * char libraries[256]
+     * char libraries[1024]
      * }
      */
     public static void libraries(MemorySegment struct, MemorySegment fieldValue) {
         MemorySegment.copy(fieldValue, 0L, struct, libraries$OFFSET, libraries$LAYOUT.byteSize());
     }
 
-    private static long[] libraries$DIMS = { 256 };
+    private static long[] libraries$DIMS = { 1024 };
 
     /**
      * Dimensions for array field:
      * {@snippet lang=c :
-     * char libraries[256]
+     * char libraries[1024]
      * }
      */
     public static long[] libraries$dimensions() {
@@ -282,7 +282,7 @@ public class velu_backend_info {
     /**
      * Indexed getter for field:
      * {@snippet lang=c :
-     * char libraries[256]
+     * char libraries[1024]
      * }
      */
     public static byte libraries(MemorySegment struct, long index0) {
@@ -292,7 +292,7 @@ public class velu_backend_info {
     /**
      * Indexed setter for field:
      * {@snippet lang=c :
-     * char libraries[256]
+     * char libraries[1024]
      * }
      */
     public static void libraries(MemorySegment struct, long index0, byte fieldValue) {

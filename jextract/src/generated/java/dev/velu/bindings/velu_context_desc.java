@@ -19,6 +19,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t device_index;
  *     int32_t threads;
  *     int32_t isa;
+ *     int32_t allow_tf32;
+ *     int32_t reserved;
  * }
  * }
  */
@@ -32,7 +34,9 @@ public class velu_context_desc {
         VeluNative.C_INT.withName("device"),
         VeluNative.C_INT.withName("device_index"),
         VeluNative.C_INT.withName("threads"),
-        VeluNative.C_INT.withName("isa")
+        VeluNative.C_INT.withName("isa"),
+        VeluNative.C_INT.withName("allow_tf32"),
+        VeluNative.C_INT.withName("reserved")
     ).withName("velu_context_desc");
 
     /**
@@ -216,6 +220,94 @@ public class velu_context_desc {
      */
     public static void isa(MemorySegment struct, int fieldValue) {
         struct.set(isa$LAYOUT, isa$OFFSET, fieldValue);
+    }
+
+    private static final OfInt allow_tf32$LAYOUT = (OfInt)$LAYOUT.select(groupElement("allow_tf32"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t allow_tf32
+     * }
+     */
+    public static final OfInt allow_tf32$layout() {
+        return allow_tf32$LAYOUT;
+    }
+
+    private static final long allow_tf32$OFFSET = $LAYOUT.byteOffset(groupElement("allow_tf32"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t allow_tf32
+     * }
+     */
+    public static final long allow_tf32$offset() {
+        return allow_tf32$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t allow_tf32
+     * }
+     */
+    public static int allow_tf32(MemorySegment struct) {
+        return struct.get(allow_tf32$LAYOUT, allow_tf32$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t allow_tf32
+     * }
+     */
+    public static void allow_tf32(MemorySegment struct, int fieldValue) {
+        struct.set(allow_tf32$LAYOUT, allow_tf32$OFFSET, fieldValue);
+    }
+
+    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final OfInt reserved$layout() {
+        return reserved$LAYOUT;
+    }
+
+    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final long reserved$offset() {
+        return reserved$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static int reserved(MemorySegment struct) {
+        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static void reserved(MemorySegment struct, int fieldValue) {
+        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
     }
 
     /**

@@ -21,6 +21,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t height;
  *     int64_t width;
  *     int64_t channels;
+ *     int64_t out_height;
+ *     int64_t out_width;
  *     float mean[4];
  *     float std[4];
  * }
@@ -39,6 +41,8 @@ public class velu_normalize_image_desc {
         VeluNative.C_LONG.withName("height"),
         VeluNative.C_LONG.withName("width"),
         VeluNative.C_LONG.withName("channels"),
+        VeluNative.C_LONG.withName("out_height"),
+        VeluNative.C_LONG.withName("out_width"),
         MemoryLayout.sequenceLayout(4, VeluNative.C_FLOAT).withName("mean"),
         MemoryLayout.sequenceLayout(4, VeluNative.C_FLOAT).withName("std")
     ).withName("velu_normalize_image_desc");
@@ -312,6 +316,94 @@ public class velu_normalize_image_desc {
      */
     public static void channels(MemorySegment struct, long fieldValue) {
         struct.set(channels$LAYOUT, channels$OFFSET, fieldValue);
+    }
+
+    private static final OfLong out_height$LAYOUT = (OfLong)$LAYOUT.select(groupElement("out_height"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t out_height
+     * }
+     */
+    public static final OfLong out_height$layout() {
+        return out_height$LAYOUT;
+    }
+
+    private static final long out_height$OFFSET = $LAYOUT.byteOffset(groupElement("out_height"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t out_height
+     * }
+     */
+    public static final long out_height$offset() {
+        return out_height$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t out_height
+     * }
+     */
+    public static long out_height(MemorySegment struct) {
+        return struct.get(out_height$LAYOUT, out_height$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t out_height
+     * }
+     */
+    public static void out_height(MemorySegment struct, long fieldValue) {
+        struct.set(out_height$LAYOUT, out_height$OFFSET, fieldValue);
+    }
+
+    private static final OfLong out_width$LAYOUT = (OfLong)$LAYOUT.select(groupElement("out_width"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t out_width
+     * }
+     */
+    public static final OfLong out_width$layout() {
+        return out_width$LAYOUT;
+    }
+
+    private static final long out_width$OFFSET = $LAYOUT.byteOffset(groupElement("out_width"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t out_width
+     * }
+     */
+    public static final long out_width$offset() {
+        return out_width$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t out_width
+     * }
+     */
+    public static long out_width(MemorySegment struct) {
+        return struct.get(out_width$LAYOUT, out_width$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t out_width
+     * }
+     */
+    public static void out_width(MemorySegment struct, long fieldValue) {
+        struct.set(out_width$LAYOUT, out_width$OFFSET, fieldValue);
     }
 
     private static final SequenceLayout mean$LAYOUT = (SequenceLayout)$LAYOUT.select(groupElement("mean"));

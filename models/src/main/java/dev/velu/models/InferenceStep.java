@@ -4,18 +4,24 @@ import dev.velu.device.Context;
 import dev.velu.graph.Plan;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 
 /**
  * Classification of one batch, planned ahead: pixels to logits, with loss and counts where labels are known.
+ *
+ * <p>{@link #run} is the simple way; {@link #submit} and {@link #await} keep a GPU busy, see {@link TrainingStep}.
  *
  * <p>Used by one thread at a time. Its memory belongs to the context.
  */
 public final class InferenceStep implements AutoCloseable {
     private final Context context;
     private final Plan plan;
+    private final StepPipeline pipeline;
     private final int batch;
     private final int classes;
+    private final long logitsOffset;
+    private final long lossOffset;
+    private final long top1Offset;
+    private final long top5Offset;
     private final MemorySegment noLabels;
 
     /**
@@ -28,21 +34,36 @@ public final class InferenceStep implements AutoCloseable {
         classes = network.spec().classes();
         TrainingGraph.evaluation(network);
         plan = Plan.of(network.graph(), network.parameters(), context);
-        int[] leftOut = new int[batch];
-        Arrays.fill(leftOut, -1);
-        noLabels = MemorySegment.ofArray(leftOut);
+        try {
+            pipeline = new StepPipeline(plan, context, null);
+            noLabels = context.allocateHost((long) batch * ValueLayout.JAVA_INT.byteSize());
+        } catch (RuntimeException e) {
+            plan.close();
+            throw e;
+        }
+        for (int row = 0; row < batch; row++) {
+            noLabels.setAtIndex(ValueLayout.JAVA_INT, row, -1);
+        }
+        logitsOffset = plan.resultOffset(TrainingGraph.LOGITS);
+        lossOffset = plan.resultOffset(TrainingGraph.LOSS);
+        top1Offset = plan.resultOffset(TrainingGraph.TOP1);
+        top5Offset = plan.resultOffset(TrainingGraph.TOP5);
     }
 
     /**
-     * Runs a batch with known classes.
+     * Runs a batch with known classes and waits for it, and for those submitted before.
      *
      * @param images uint8 {@code [N, S, S, 3]}, host memory
      * @param labels int32 {@code [N]}, host memory; -1 for rows to leave out
      */
     public void run(MemorySegment images, MemorySegment labels) {
-        context.upload(labels, plan.input(TrainingGraph.LABELS));
-        context.upload(images, plan.input(Network.IMAGES));
-        plan.run();
+        if (inFlight() == capacity()) {
+            await();
+        }
+        submit(images, labels);
+        while (inFlight() > 0) {
+            await();
+        }
     }
 
     /**
@@ -54,27 +75,55 @@ public final class InferenceStep implements AutoCloseable {
         run(images, noLabels);
     }
 
-    /** Cross-entropy of the last batch, mean over the rows with a label. */
+    /**
+     * Starts a batch with known classes, as {@link #run} takes it. Its memory may be written again when this returns.
+     *
+     * @throws IllegalStateException if {@link #capacity} batches are under way
+     */
+    public void submit(MemorySegment images, MemorySegment labels) {
+        pipeline.submit(images, labels, 0);
+    }
+
+    /**
+     * Waits for the oldest batch under way; all results are its until the next one is awaited or submitted.
+     *
+     * @throws IllegalStateException if none is under way
+     */
+    public void await() {
+        pipeline.await();
+    }
+
+    /** Batches submitted and not awaited yet. */
+    public int inFlight() {
+        return pipeline.inFlight();
+    }
+
+    /** Batches that can be under way: 1 on the CPU, where one is done when {@link #submit} returns; 2 on CUDA. */
+    public int capacity() {
+        return pipeline.capacity();
+    }
+
+    /** Cross-entropy of the batch awaited last, mean over the rows with a label. */
     public float loss() {
-        return read(TrainingGraph.LOSS).get(ValueLayout.JAVA_FLOAT, 0);
+        return pipeline.results().get(ValueLayout.JAVA_FLOAT, lossOffset);
     }
 
-    /** Rows of the last batch that were classified correctly. */
+    /** Rows of the batch awaited last that were classified correctly. */
     public long top1() {
-        return read(TrainingGraph.TOP1).get(ValueLayout.JAVA_LONG, 0);
+        return pipeline.results().get(ValueLayout.JAVA_LONG, top1Offset);
     }
 
-    /** Rows of the last batch whose class is among the five most probable. */
+    /** Rows of the batch awaited last whose class is among the five most probable. */
     public long top5() {
-        return read(TrainingGraph.TOP5).get(ValueLayout.JAVA_LONG, 0);
+        return pipeline.results().get(ValueLayout.JAVA_LONG, top5Offset);
     }
 
-    /** Probabilities of one row of the last batch, by class. */
+    /** Probabilities of one row of the batch awaited last, by class. */
     public double[] probabilities(int row) {
         if (row < 0 || row >= batch) {
             throw new IndexOutOfBoundsException("row " + row + " is outside 0.." + (batch - 1));
         }
-        MemorySegment logits = read(TrainingGraph.LOGITS);
+        MemorySegment logits = pipeline.results().asSlice(logitsOffset);
         double[] values = new double[classes];
         double largest = Double.NEGATIVE_INFINITY;
         for (int c = 0; c < classes; c++) {
@@ -92,16 +141,13 @@ public final class InferenceStep implements AutoCloseable {
         return values;
     }
 
-    private MemorySegment read(String result) {
-        MemorySegment device = plan.result(result);
-        MemorySegment host = MemorySegment.ofArray(new long[Math.toIntExact((device.byteSize() + 7) / 8)])
-                .asSlice(0, device.byteSize());
-        context.download(device, host);
-        return host;
-    }
-
     @Override
     public void close() {
-        plan.close();
+        try {
+            pipeline.close();
+        } finally {
+            context.freeHost(noLabels);
+            plan.close();
+        }
     }
 }

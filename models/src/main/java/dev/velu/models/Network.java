@@ -4,6 +4,7 @@ import dev.velu.graph.Graph;
 import dev.velu.graph.Value;
 import dev.velu.nn.Parameter;
 import dev.velu.nn.Parameters;
+import dev.velu.op.Cast;
 import dev.velu.op.NormalizeImage;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Shape;
@@ -49,13 +50,16 @@ public record Network(
         Graph graph = new Graph();
         NetworkBuilder net = new NetworkBuilder(graph, parameters, training, spec.bodyActivation(), spec.w2Weight());
         Value pixels = graph.input(IMAGES, new TensorType(DType.U8, Shape.of(batch, spec.size(), spec.size(), 3)));
-        Value images = graph.within("input", () -> normalization.apply(graph, pixels));
+        Value images = graph.within(
+                "input",
+                () -> normalization.apply(graph, pixels, spec.precision().dtype()));
         Value features = spec.architecture().features(net, images);
         net.activateWith(spec.headActivation());
-        Value logits = switch (spec.head()) {
+        Value scores = switch (spec.head()) {
             case STANDARD -> spec.architecture().classifier(net, features, spec.classes());
             case PAPER -> paperHead(net, features, spec.classes());
         };
+        Value logits = graph.within("logits", () -> new Cast(DType.F32).apply(graph, scores));
         return new Network(spec, graph, parameters, logits, net.layers(), net.stages(), net.sites());
     }
 

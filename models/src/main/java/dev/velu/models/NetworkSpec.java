@@ -1,6 +1,11 @@
 package dev.velu.models;
 
+import dev.velu.device.Device;
 import dev.velu.op.ActivationFunction;
+import dev.velu.tensor.DType;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.stream.Collectors;
 
 /**
  * What network to build.
@@ -12,6 +17,7 @@ import dev.velu.op.ActivationFunction;
  * @param sites where {@code activation} is used
  * @param head the classifier
  * @param w2Weight weight of the Wasserstein-2 term of every VeLU site in the loss ({@code lambda_ot}), zero or more
+ * @param precision what activations are stored and multiplied in
  */
 public record NetworkSpec(
         Architecture architecture,
@@ -20,7 +26,8 @@ public record NetworkSpec(
         ActivationFunction activation,
         Sites sites,
         Head head,
-        float w2Weight) {
+        float w2Weight,
+        Precision precision) {
     /** Where the chosen activation function is used. */
     public enum Sites {
         /** At every activation site of the architecture and in the head. */
@@ -35,6 +42,64 @@ public record NetworkSpec(
         STANDARD,
         /** Global average pool, Linear 256, activation, Linear 64, activation, Linear classes. */
         PAPER
+    }
+
+    /**
+     * What activations, their gradients and the weights that they are multiplied with are stored in. Parameters, their
+     * gradients, statistics, logits and loss are float32 in either.
+     */
+    public enum Precision {
+        FP32(DType.F32),
+        /** bfloat16; sums are accumulated in float32. */
+        BF16(DType.BF16);
+
+        private final DType dtype;
+
+        Precision(DType dtype) {
+            this.dtype = dtype;
+        }
+
+        /** As on the command line: {@code fp32} or {@code bf16}. */
+        public String label() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+
+        /**
+         * The precision of a label.
+         *
+         * @throws IllegalArgumentException for an unknown one; lists the known ones
+         */
+        public static Precision named(String label) {
+            return Arrays.stream(values())
+                    .filter(precision -> precision.label().equals(label))
+                    .findFirst()
+                    .orElseThrow(() -> new IllegalArgumentException("unknown precision '" + label + "'; use one of "
+                            + Arrays.stream(values()).map(Precision::label).collect(Collectors.joining(", "))));
+        }
+
+        DType dtype() {
+            return dtype;
+        }
+
+        /** @throws IllegalArgumentException if networks are not computed in it on the device */
+        public void requireOn(Device device) {
+            if (this == BF16 && device.kind() == Device.Kind.CPU) {
+                throw new IllegalArgumentException("precision " + label() + " is not computed on device " + device
+                        + "; use precision " + FP32.label() + " or a CUDA device");
+            }
+        }
+    }
+
+    /** In float32. */
+    public NetworkSpec(
+            Architecture architecture,
+            int classes,
+            int size,
+            ActivationFunction activation,
+            Sites sites,
+            Head head,
+            float w2Weight) {
+        this(architecture, classes, size, activation, sites, head, w2Weight, Precision.FP32);
     }
 
     public NetworkSpec {

@@ -13,7 +13,7 @@ import dev.velu.optim.OptimizerAlgorithm;
  * @param gradients as large as the trainable values; 0 for inference
  * @param optimizerState 0 for inference
  * @param temporaries activations and their gradients, as the planner lays them out
- * @param inputsAndResults one batch of pixels and labels; loss, counts, moments or logits
+ * @param inputsAndResults one batch of pixels and labels, on CUDA two more on their way; loss, counts, moments or logits
  * @param workspace scratch memory of the largest operation
  */
 public record PlannedMemory(
@@ -49,7 +49,7 @@ public record PlannedMemory(
                 gradients,
                 state,
                 plan.temporaries(),
-                plan.inputs() + plan.results(),
+                plan.inputs() + StepPipeline.stagedBytes(network.graph(), context) + plan.results(),
                 Plan.prepare(network.graph(), context));
     }
 }

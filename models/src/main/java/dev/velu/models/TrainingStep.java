@@ -4,7 +4,6 @@ import dev.velu.device.Context;
 import dev.velu.graph.Plan;
 import dev.velu.graph.Value;
 import dev.velu.optim.Optimizer;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -12,16 +11,20 @@ import java.lang.foreign.ValueLayout;
  * One step of training, planned ahead: pixels to loss, the backward pass and the optimizer's update. Running it allocates
  * nothing.
  *
+ * <p>{@link #run} is the simple way. A loop that is never to let a GPU wait submits a step, then awaits the one before it:
+ * <pre>{@code
+ * step.submit(images, labels, learningRate);
+ * if (step.inFlight() == step.capacity()) {
+ *     step.await();
+ *     // loss(), top1() and w2() are those of the oldest step now
+ * }
+ * }</pre>
+ *
  * <p>Used by one thread at a time. Its memory belongs to the context.
  */
 public final class TrainingStep implements AutoCloseable {
-    private final Context context;
     private final Plan plan;
-    private final Optimizer optimizer;
-    private final MemorySegment images;
-    private final MemorySegment labels;
-    private final MemorySegment results;
-    private final MemorySegment resultsOnHost;
+    private final StepPipeline pipeline;
     private final long lossOffset;
     private final long top1Offset;
     private final long[] w2Offsets;
@@ -38,20 +41,15 @@ public final class TrainingStep implements AutoCloseable {
             throw new IllegalArgumentException(
                     "the optimizer was made for other parameters than the network's; make it for network.parameters()");
         }
-        this.context = context;
-        this.optimizer = optimizer;
         TrainingGraph.training(network, labelSmoothing);
         plan = Plan.of(network.graph(), network.parameters(), context);
         try {
             optimizer.appendTo(plan);
+            pipeline = new StepPipeline(plan, context, optimizer);
         } catch (RuntimeException e) {
             plan.close();
             throw e;
         }
-        images = plan.input(Network.IMAGES);
-        labels = plan.input(TrainingGraph.LABELS);
-        results = plan.resultMemory();
-        resultsOnHost = Arena.ofAuto().allocate(results.byteSize(), 64);
         lossOffset = plan.resultOffset(TrainingGraph.LOSS);
         top1Offset = plan.resultOffset(TrainingGraph.TOP1);
         w2Offsets = network.graph().results().stream()
@@ -62,35 +60,72 @@ public final class TrainingStep implements AutoCloseable {
     }
 
     /**
-     * Runs one step.
+     * Runs one step and waits for it, and for those submitted before.
      *
      * @param batchImages uint8 {@code [N, S, S, 3]}, host memory
      * @param batchLabels int32 {@code [N]}, host memory; -1 for rows to leave out
-     * @throws dev.velu.device.VeluException if an operation fails, e.g. for a label that is not a class
+     * @throws dev.velu.device.VeluException if an operation fails; on the CPU e.g. for a label that is not a class
      */
     public void run(MemorySegment batchImages, MemorySegment batchLabels, float learningRate) {
-        context.upload(batchImages, images);
-        context.upload(batchLabels, labels);
-        optimizer.learningRate(learningRate);
-        plan.run();
-        context.download(results, resultsOnHost);
+        if (inFlight() == capacity()) {
+            await();
+        }
+        submit(batchImages, batchLabels, learningRate);
+        while (inFlight() > 0) {
+            await();
+        }
     }
 
-    /** Cross-entropy of the last step, mean over its rows, without the W2 term. */
+    /**
+     * Starts one step. The batch's memory may be written again when this returns.
+     *
+     * @param batchImages uint8 {@code [N, S, S, 3]}, host memory; on CUDA it copies beside the step before only from
+     *     {@link Context#allocateHost}
+     * @param batchLabels int32 {@code [N]}, host memory; -1 for rows to leave out
+     * @throws IllegalStateException if {@link #capacity} steps are under way
+     * @throws dev.velu.device.VeluException if an operation fails
+     */
+    public void submit(MemorySegment batchImages, MemorySegment batchLabels, float learningRate) {
+        pipeline.submit(batchImages, batchLabels, learningRate);
+    }
+
+    /**
+     * Waits for the oldest step under way; {@link #loss}, {@link #top1} and {@link #w2} are its until the next one is
+     * awaited or submitted.
+     *
+     * @throws IllegalStateException if none is under way
+     * @throws dev.velu.device.VeluException if the step failed on the device
+     */
+    public void await() {
+        pipeline.await();
+    }
+
+    /** Steps submitted and not awaited yet. */
+    public int inFlight() {
+        return pipeline.inFlight();
+    }
+
+    /** Steps that can be under way: 1 on the CPU, where a step is done when {@link #submit} returns; 2 on CUDA. */
+    public int capacity() {
+        return pipeline.capacity();
+    }
+
+    /** Cross-entropy of the step awaited last, mean over its rows, without the W2 term. */
     public float loss() {
-        return resultsOnHost.get(ValueLayout.JAVA_FLOAT, lossOffset);
+        return pipeline.results().get(ValueLayout.JAVA_FLOAT, lossOffset);
     }
 
-    /** Rows of the last step that were classified correctly, before its update. */
+    /** Rows of the step awaited last that were classified correctly, before its update. */
     public long top1() {
-        return resultsOnHost.get(ValueLayout.JAVA_LONG, top1Offset);
+        return pipeline.results().get(ValueLayout.JAVA_LONG, top1Offset);
     }
 
-    /** {@code W2^2} of the last step, summed over the VeLU sites. */
+    /** {@code W2^2} of the step awaited last, summed over the VeLU sites. */
     public double w2() {
+        MemorySegment results = pipeline.results();
         double sum = 0;
         for (long offset : w2Offsets) {
-            sum += resultsOnHost.get(ValueLayout.JAVA_FLOAT, offset);
+            sum += results.get(ValueLayout.JAVA_FLOAT, offset);
         }
         return sum;
     }
@@ -102,6 +137,10 @@ public final class TrainingStep implements AutoCloseable {
 
     @Override
     public void close() {
-        plan.close();
+        try {
+            pipeline.close();
+        } finally {
+            plan.close();
+        }
     }
 }

@@ -114,6 +114,26 @@ class TrainingStepTest {
     }
 
     @Test
+    void onTheCpuASubmittedStepIsDoneAndHasToBeAwaitedBeforeTheNext() {
+        Network network = TinyNetwork.on(context, true);
+        MemorySegment pixels = context.allocateHost(TinyNetwork.IMAGE_BYTES);
+        MemorySegment classes = context.allocateHost(TinyNetwork.LABEL_BYTES);
+        Optimizer optimizer =
+                new Optimizer(network.parameters(), OptimizerAlgorithm.Sgd.defaults(), GradientClip.NONE, context);
+        try (TrainingStep step = new TrainingStep(network, context, optimizer, 0)) {
+            assertThat(step.capacity()).isEqualTo(1);
+            step.submit(pixels, classes, 0.1f);
+            assertThat(step.inFlight()).isEqualTo(1);
+            assertThat(step.loss()).isPositive();
+            assertThatIllegalStateException()
+                    .isThrownBy(() -> step.submit(pixels, classes, 0.1f))
+                    .withMessageContaining("1 steps are under way");
+            step.await();
+            assertThatIllegalStateException().isThrownBy(step::await).withMessageContaining("submit one first");
+        }
+    }
+
+    @Test
     void theSameSeedGivesTheSameBits() {
         Parameters first = new Parameters();
         Parameters second = new Parameters();

@@ -1,6 +1,5 @@
 package dev.velu.trainer.cli;
 
-import dev.velu.device.Device;
 import dev.velu.trainer.cli.Table.Align;
 import dev.velu.trainer.run.Evaluation;
 import dev.velu.trainer.run.ProgressDisplay;
@@ -83,6 +82,19 @@ final class EvalCommand implements Callable<Integer> {
         String device = DEFAULTS.device();
 
         @Option(
+                names = "--precision",
+                paramLabel = "fp32|bf16",
+                description = "What activations are stored and multiplied in, whatever the network was trained in; bf16"
+                        + " needs a GPU (default: ${DEFAULT-VALUE}).")
+        String precision = DEFAULTS.precision();
+
+        @Option(
+                names = "--tf32",
+                description = "Let convolutions and matrix products in fp32 round their operands to TF32 on a GPU;"
+                        + " without effect on the CPU.")
+        boolean tf32 = DEFAULTS.tf32();
+
+        @Option(
                 names = "--threads",
                 paramLabel = "N",
                 description = "CPU threads of the operations; 0 for all processors (default: ${DEFAULT-VALUE}).")
@@ -107,9 +119,10 @@ final class EvalCommand implements Callable<Integer> {
             Settings.dataset(given.data());
             return given;
         });
-        Device device = WrongUsage.unless(spec, () -> Device.parse(asked.device()));
+        Machine machine = Machine.of(spec, asked.device(), asked.precision(), asked.tf32());
         try (ProgressDisplay progress = Terminal.progress();
-                TrainedNetwork network = new TrainedNetwork(checkpoint, device, asked.threads(), data.batchSize)) {
+                TrainedNetwork network = new TrainedNetwork(
+                        checkpoint, machine.device(), asked.contextOptions(), machine.precision(), data.batchSize)) {
             RunConfiguration trained = network.configuration();
             RunConfiguration settings = Settings.apply(parsed, data.data == null ? trained : withoutLimits(trained));
             Evaluation evaluation = network.evaluate(settings, progress);

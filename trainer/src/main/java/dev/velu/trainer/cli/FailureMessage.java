@@ -1,5 +1,6 @@
 package dev.velu.trainer.cli;
 
+import dev.velu.device.Status;
 import dev.velu.device.VeluException;
 import dev.velu.trainer.data.CorruptImageException;
 import dev.velu.trainer.data.DataException;
@@ -51,7 +52,7 @@ final class FailureMessage {
             case FileSystemException e -> fileSystem(e);
             case CorruptImageException e -> e.getMessage() + " (--corrupt-images skip)";
             case IOException e -> inputOutput(e);
-            case VeluException e -> e.getMessage();
+            case VeluException e -> e.getMessage() + remedy(e);
             case DataException e -> e.getMessage();
             case RunException e -> e.getMessage();
             case UnsatisfiedLinkError e -> e.getMessage();
@@ -61,6 +62,11 @@ final class FailureMessage {
             case InterruptedException e -> "interrupted";
             default -> internal(failure);
         };
+    }
+
+    /** What the library below cannot know: the option that chooses another device. */
+    private static String remedy(VeluException e) {
+        return e.status() == Status.BACKEND_UNAVAILABLE ? " (--device cpu does without)" : "";
     }
 
     private static String fileSystem(FileSystemException e) {

@@ -38,10 +38,18 @@ final class InfoCommand implements Callable<Integer> {
     /** Reason is empty if the library is loaded; path and version are null if it is not. */
     record Native(boolean available, String path, String version, String reason) {}
 
-    record Backend(String kind, boolean available, String reason, String libraries, List<Found> devices) {}
+    /** The libraries are one per entry: name, version and path, or why one was not found. */
+    record Backend(String kind, boolean available, String reason, List<String> libraries, List<Found> devices) {}
 
-    /** Memory in bytes; isa is null where a device has none. */
-    record Found(String device, String name, int cores, String isa, long memoryTotal, long memoryFree) {}
+    /** Memory in bytes; isa (of a CPU) and computeCapability (of a GPU) are null where a device has none. */
+    record Found(
+            String device,
+            String name,
+            int cores,
+            String isa,
+            String computeCapability,
+            long memoryTotal,
+            long memoryFree) {}
 
     @Override
     public Integer call() {
@@ -90,10 +98,13 @@ final class InfoCommand implements Callable<Integer> {
                     device.name(),
                     device.cores(),
                     device.isa() == null ? null : label(device.isa()),
+                    device.computeCapability(),
                     device.memoryTotal(),
                     device.memoryFree()));
         }
-        return new Backend(label(kind), info.available(), info.reason(), info.libraries(), devices);
+        List<String> libraries =
+                info.libraries().lines().filter(line -> !line.isBlank()).toList();
+        return new Backend(label(kind), info.available(), info.reason(), libraries, devices);
     }
 
     private static String label(Enum<?> value) {
@@ -111,7 +122,13 @@ final class InfoCommand implements Callable<Integer> {
         Native library = report.nativeLibrary();
         table.row("native library", library.available() ? library.version() + ", " + library.path() : "unavailable");
         for (Backend backend : report.backends()) {
-            table.row(backend.kind(), backend.available() ? backend.libraries() : "unavailable: " + backend.reason());
+            List<String> lines = new ArrayList<>(backend.libraries());
+            if (!backend.available()) {
+                lines.addFirst("unavailable: " + FailureMessage.oneLine(backend.reason()));
+            }
+            for (int i = 0; i < lines.size(); i++) {
+                table.row(i == 0 ? backend.kind() : "", lines.get(i));
+            }
             for (Found device : backend.devices()) {
                 table.row("  " + device.device(), describe(device));
             }
@@ -120,8 +137,9 @@ final class InfoCommand implements Callable<Integer> {
     }
 
     private static String describe(Found device) {
-        return device.name() + ", " + device.cores() + " cores"
-                + (device.isa() == null ? "" : ", " + device.isa())
+        return device.name() + ", " + device.cores()
+                + (device.isa() == null ? " multiprocessors" : " cores, " + device.isa())
+                + (device.computeCapability() == null ? "" : ", compute capability " + device.computeCapability())
                 + ", memory " + ByteCount.human(device.memoryTotal()) + " (" + ByteCount.human(device.memoryFree())
                 + " free)";
     }

@@ -14,8 +14,19 @@ final class MachineOptions {
                     + " (default: ${DEFAULT-VALUE}).")
     String device = DEFAULTS.device();
 
-    @Option(names = "--precision", paramLabel = "P", description = "fp32 (default: ${DEFAULT-VALUE}).")
+    @Option(
+            names = "--precision",
+            paramLabel = "fp32|bf16",
+            description =
+                    "What activations are stored and multiplied in; bf16 needs a GPU and keeps the parameters in fp32"
+                            + " (default: ${DEFAULT-VALUE}).")
     String precision = DEFAULTS.precision();
+
+    @Option(
+            names = "--tf32",
+            description = "Let convolutions and matrix products in fp32 round their operands to TF32 on a GPU, which is"
+                    + " faster; without effect on the CPU.")
+    boolean tf32 = DEFAULTS.tf32();
 
     @Option(
             names = "--threads",

@@ -1,7 +1,6 @@
 package dev.velu.trainer.cli;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import dev.velu.device.Device;
 import dev.velu.trainer.data.CorruptImageException;
 import dev.velu.trainer.run.TrainedNetwork;
 import dev.velu.trainer.run.TrainedNetwork.Prediction;
@@ -47,6 +46,9 @@ final class PredictCommand implements Callable<Integer> {
     @Mixin
     DeviceOptions machine;
 
+    @Mixin
+    PrecisionOptions precision;
+
     @Option(names = "--json", description = "Print JSON.")
     boolean json;
 
@@ -65,11 +67,13 @@ final class PredictCommand implements Callable<Integer> {
         if (top < 1) {
             throw new ParameterException(spec.commandLine(), "--top " + top + " is not positive");
         }
-        Device on = machine.device(spec);
+        machine.device(spec);
+        Machine on = Machine.of(spec, machine.device, precision.precision, precision.tf32);
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         List<Line> lines = new ArrayList<>();
-        try (TrainedNetwork network = new TrainedNetwork(checkpoint, on, machine.threads, 1)) {
+        try (TrainedNetwork network =
+                new TrainedNetwork(checkpoint, on.device(), on.options(machine.threads), on.precision(), 1)) {
             for (Path image : images) {
                 Line line = classify(network, image);
                 if (line.error() != null) {

@@ -4,6 +4,7 @@ import dev.velu.device.Context;
 import dev.velu.device.Device;
 import dev.velu.device.Isa;
 import dev.velu.selftest.SelfTest;
+import dev.velu.selftest.SpeedTest;
 import dev.velu.selftest.VectorCases;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -17,6 +18,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** {@code velu selftest}. */
@@ -26,13 +28,15 @@ import picocli.CommandLine.Spec;
         description =
                 "Checks every operation of a device against float64 and every gradient against difference quotients;"
                         + " with --vectors, VeLU against a file of reference vectors. The last line is the verdict; the exit"
-                        + " status is 1 if anything is outside its tolerance.",
+                        + " status is 1 if anything is outside its tolerance. With --perf, times every operation on sizes of"
+                        + " real networks instead.",
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {
             "  velu selftest",
             "  velu selftest --device cpu --isa all --threads 3",
-            "  velu selftest --vectors velu_vectors.json --json"
+            "  velu selftest --vectors velu_vectors.json --json",
+            "  velu selftest --device cuda --perf"
         })
 final class SelfTestCommand implements Callable<Integer> {
     @Mixin
@@ -52,6 +56,18 @@ final class SelfTestCommand implements Callable<Integer> {
             description = "Run the cases of this JSON file instead of the built-in checks.")
     Path vectors;
 
+    @Option(
+            names = "--perf",
+            description =
+                    "Time every operation: GB/s or GFLOP/s, and the share of what the device does at best, a copy and"
+                            + " a large matrix product measured in the same run.")
+    boolean perf;
+
+    @Option(
+            names = "--quick",
+            description = "Run a few cases of each operation only, e.g. under a tool that slows the device down.")
+    boolean quick;
+
     @Option(names = "--json", description = "Print JSON.")
     boolean json;
 
@@ -62,6 +78,14 @@ final class SelfTestCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         Device on = machine.device(spec);
         List<Isa> sets = WrongUsage.unless(spec, () -> instructionSets(on));
+        if (perf && (vectors != null || quick)) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "--perf has no use for " + (quick ? "--quick" : "--vectors") + "; give one of the two");
+        }
+        if (perf) {
+            return speed(on, sets);
+        }
         return vectors == null ? checks(on, sets) : vectors(on, sets);
     }
 
@@ -70,10 +94,30 @@ final class SelfTestCommand implements Callable<Integer> {
                 new CheckReport(on, json ? null : spec.commandLine().getOut());
         for (Isa set : sets) {
             try (Context context = Context.open(on, machine.threads, set)) {
-                SelfTest.run(context, result -> report.add(set, result));
+                SelfTest.run(context, quick, result -> report.add(set, result), omission -> report.add(set, omission));
             }
         }
+        report.printNotRun();
         return conclude(report.verdict(), report.pass(), report.summary());
+    }
+
+    private int speed(Device on, List<Isa> sets) {
+        PrintWriter out = spec.commandLine().getOut();
+        SpeedReport report = new SpeedReport(on, json ? null : out);
+        for (Isa set : sets) {
+            try (Context context = Context.open(on, machine.threads, set)) {
+                SpeedTest.run(
+                        context,
+                        limits -> report.add(set, limits),
+                        measurement -> report.add(set, measurement),
+                        omission -> report.add(set, omission));
+            }
+        }
+        report.printEnd();
+        if (json) {
+            Json.print(out, report.summary());
+        }
+        return Main.DONE;
     }
 
     private int vectors(Device on, List<Isa> sets) throws IOException {

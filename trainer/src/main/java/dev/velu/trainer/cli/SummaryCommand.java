@@ -1,7 +1,6 @@
 package dev.velu.trainer.cli;
 
 import dev.velu.device.Context;
-import dev.velu.device.Device;
 import dev.velu.models.ActivationSite;
 import dev.velu.models.Architecture;
 import dev.velu.models.Layer;
@@ -21,6 +20,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -69,6 +69,9 @@ final class SummaryCommand implements Callable<Integer> {
                     + " (default: ${DEFAULT-VALUE}).")
     String device = "auto";
 
+    @Mixin
+    PrecisionOptions precision;
+
     @Option(names = "--json", description = "Print JSON.")
     boolean json;
 
@@ -99,6 +102,7 @@ final class SummaryCommand implements Callable<Integer> {
             int size,
             int batchSize,
             String optimizer,
+            String precision,
             long params,
             long activationParams,
             long buffers,
@@ -159,11 +163,12 @@ final class SummaryCommand implements Callable<Integer> {
         RunConfiguration settings = WrongUsage.unless(
                 spec,
                 () -> Settings.apply(spec.commandLine().getParseResult(), RunConfiguration.defaults())
-                        .with(Map.of("optimizer", optimizer, "batch_size", batchSize)));
+                        .with(Map.of(
+                                "optimizer", optimizer, "batch_size", batchSize, "precision", precision.precision)));
         NetworkSpec described = WrongUsage.unless(spec, () -> settings.network(classes, sizeFor(settings)));
         Network recorded = WrongUsage.unless(
                 spec, () -> Network.build(described, new Parameters(), batchSize, true, NormalizeImage.imageNet()));
-        Device on = WrongUsage.unless(spec, () -> Device.parse(device));
+        Machine on = Machine.of(spec, device, precision.precision, precision.tf32);
         Summary summary = summarize(settings, recorded, on);
         PrintWriter out = spec.commandLine().getOut();
         if (json) {
@@ -178,16 +183,16 @@ final class SummaryCommand implements Callable<Integer> {
         return size != null ? size : Architecture.named(settings.model()).defaultSize();
     }
 
-    private static Summary summarize(RunConfiguration settings, Network network, Device device) {
+    private static Summary summarize(RunConfiguration settings, Network network, Machine machine) {
         NetworkSpec described = network.spec();
         int batch = settings.batchSize();
         PlannedMemory inference;
         PlannedMemory training;
         // Scratch memory never shrinks: the smaller need is asked for first, each on a context of its own.
-        try (Context context = Context.open(device)) {
+        try (Context context = Context.open(machine.device(), machine.options(0))) {
             inference = PlannedMemory.inference(described, batch, context);
         }
-        try (Context context = Context.open(device)) {
+        try (Context context = Context.open(machine.device(), machine.options(0))) {
             training = PlannedMemory.training(described, batch, settings.algorithm(), context);
         }
         return new Summary(
@@ -199,6 +204,7 @@ final class SummaryCommand implements Callable<Integer> {
                 described.size(),
                 batch,
                 settings.optimizer(),
+                settings.precision(),
                 network.parameterCount(),
                 network.parameters().count(Parameter.Role.ACTIVATION),
                 network.parameters().count(Parameter.Role.BUFFER),
@@ -240,7 +246,10 @@ final class SummaryCommand implements Callable<Integer> {
         Need training = summary.memory().training();
         Need inference = summary.memory().inference();
         Table memory = new Table(Align.LEFT, Align.RIGHT, Align.RIGHT);
-        memory.row("planned memory, batch size " + summary.batchSize(), "training", "inference")
+        memory.row(
+                        "planned memory, batch size " + summary.batchSize() + ", " + summary.precision(),
+                        "training",
+                        "inference")
                 .rule();
         memory.row("parameters and buffers", bytes(training.parameters()), bytes(inference.parameters()));
         memory.row("gradients", bytes(training.gradients()), bytes(inference.gradients()));

@@ -2,7 +2,6 @@ package dev.velu.trainer.cli;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import dev.velu.device.Device;
 import dev.velu.models.Network;
 import dev.velu.models.NetworkSpec;
 import dev.velu.nn.Parameters;
@@ -82,12 +81,13 @@ final class TrainCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--output names no folder; use . for the current one");
         }
         RunConfiguration base = resume ? savedOrDefault(output) : RunConfiguration.defaults();
-        RunConfiguration configuration = WrongUsage.unless(spec, () -> {
-            RunConfiguration given = Settings.apply(spec.commandLine().getParseResult(), base);
-            Device.parse(given.device());
-            requireNetwork(given, Settings.dataset(given.data()).imageSize());
-            return given;
-        });
+        RunConfiguration configuration =
+                WrongUsage.unless(spec, () -> Settings.apply(spec.commandLine().getParseResult(), base));
+        Machine.of(spec, configuration.device(), configuration.precision(), configuration.tf32());
+        WrongUsage.unless(
+                spec,
+                () -> record(
+                        configuration, Settings.dataset(configuration.data()).imageSize()));
         Path folder = output != null ? output : freeFolder(configuration);
         try (ProgressDisplay progress = Terminal.progress();
                 TrainingRun run = new TrainingRun(configuration, folder, resume, progress)) {
@@ -100,9 +100,9 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     /** Records the network once: what cannot be built is wrong usage, found before any data is read. */
-    private static void requireNetwork(RunConfiguration given, int defaultSize) {
+    private static Network record(RunConfiguration given, int defaultSize) {
         NetworkSpec network = given.network(1, given.size() != null ? given.size() : defaultSize);
-        Network.build(network, new Parameters(), given.batchSize(), true, NormalizeImage.imageNet());
+        return Network.build(network, new Parameters(), given.batchSize(), true, NormalizeImage.imageNet());
     }
 
     /** The settings that a run in this folder was started with. */

@@ -38,6 +38,7 @@ import picocli.CommandLine.Spec;
             EvalCommand.class,
             PredictCommand.class,
             SelfTestCommand.class,
+            BenchCommand.class,
             DataCommand.class
         })
 final class VeluCommand implements Callable<Integer> {

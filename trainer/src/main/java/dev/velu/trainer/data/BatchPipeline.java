@@ -13,6 +13,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.function.LongFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -59,6 +61,9 @@ public final class BatchPipeline implements AutoCloseable {
 
     private final Arena arena = Arena.ofShared();
     private final RingBatch[] ring;
+    /** Frees what the arena does not. */
+    private final Consumer<MemorySegment> freeMemory;
+
     private final SquareCache cache;
     private final List<Thread> threads = new ArrayList<>();
 
@@ -106,9 +111,12 @@ public final class BatchPipeline implements AutoCloseable {
         }
         order = new int[size];
         ring = new RingBatch[builder.ringSize];
+        freeMemory = builder.free != null ? builder.free : memory -> {};
+        LongFunction<MemorySegment> allocate =
+                builder.allocate != null ? builder.allocate : bytes -> arena.allocate(bytes, ALIGNMENT);
         try {
             for (int i = 0; i < ring.length; i++) {
-                ring[i] = new RingBatch();
+                ring[i] = new RingBatch(allocate);
                 free.add(ring[i]);
             }
             cache = SquareCache.of(arena, size, imageBytes, builder.cacheBytes);
@@ -116,6 +124,9 @@ public final class BatchPipeline implements AutoCloseable {
                 threads.add(
                         Thread.ofPlatform().daemon().name("velu-decode-" + i).start(this::work));
             }
+        } catch (RuntimeException e) {
+            close();
+            throw e;
         } catch (OutOfMemoryError e) {
             close();
             throw new DataException(
@@ -314,6 +325,11 @@ public final class BatchPipeline implements AutoCloseable {
         for (Thread thread : threads) {
             interrupted |= joinUninterruptibly(thread);
         }
+        for (RingBatch batch : ring) {
+            if (batch != null) {
+                freeMemory.accept(batch.memory);
+            }
+        }
         arena.close();
         if (interrupted) {
             Thread.currentThread().interrupt();
@@ -393,8 +409,9 @@ public final class BatchPipeline implements AutoCloseable {
     /** One slot of the ring. */
     private final class RingBatch implements Batch {
 
-        private final MemorySegment images = arena.allocate((long) batchSize * imageBytes, ALIGNMENT);
-        private final MemorySegment labels = arena.allocate((long) batchSize * Integer.BYTES, ALIGNMENT);
+        private final MemorySegment memory;
+        private final MemorySegment images;
+        private final MemorySegment labels;
 
         /** Per row, its label, or -1 where it holds no image. */
         private final int[] rowLabels = new int[batchSize];
@@ -416,6 +433,14 @@ public final class BatchPipeline implements AutoCloseable {
         // Guarded by this batch.
         private Throwable failure;
         private int failureRow;
+
+        private RingBatch(LongFunction<MemorySegment> allocate) {
+            long imagesEnd = (long) batchSize * imageBytes;
+            long labelsStart = Math.ceilDiv(imagesEnd, ALIGNMENT) * ALIGNMENT;
+            memory = allocate.apply(labelsStart + (long) batchSize * Integer.BYTES);
+            images = memory.asSlice(0, imagesEnd);
+            labels = memory.asSlice(labelsStart);
+        }
 
         private void assign(int batchIndex) {
             firstPosition = batchIndex * batchSize;

@@ -1,6 +1,9 @@
 package dev.velu.trainer.data;
 
+import java.lang.foreign.MemorySegment;
 import java.util.Objects;
+import java.util.function.Consumer;
+import java.util.function.LongFunction;
 
 /** Collects the settings of a {@link BatchPipeline}. */
 public final class BatchPipelineBuilder {
@@ -25,6 +28,10 @@ public final class BatchPipelineBuilder {
     boolean dropLast;
     CorruptImagePolicy corruptImages = CorruptImagePolicy.FAIL;
     long cacheBytes = 512L << 20;
+    /** Null for memory of the pipeline's own. */
+    LongFunction<MemorySegment> allocate;
+
+    Consumer<MemorySegment> free;
 
     BatchPipelineBuilder(Dataset dataset) {
         this.dataset = Objects.requireNonNull(dataset, "dataset");
@@ -90,6 +97,18 @@ public final class BatchPipelineBuilder {
             throw new IllegalArgumentException("cache of " + bytes + " bytes is negative");
         }
         cacheBytes = bytes;
+        return this;
+    }
+
+    /**
+     * Where the memory of the batches comes from, e.g. page-locked memory of a context; unless set, the pipeline has its own.
+     *
+     * @param allocate gives as many bytes of native memory as asked for, aligned to 64, that any thread may use
+     * @param free is called once for each when the pipeline is closed
+     */
+    public BatchPipelineBuilder memory(LongFunction<MemorySegment> allocate, Consumer<MemorySegment> free) {
+        this.allocate = Objects.requireNonNull(allocate, "allocate");
+        this.free = Objects.requireNonNull(free, "free");
         return this;
     }
 

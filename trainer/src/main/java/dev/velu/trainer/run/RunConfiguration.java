@@ -13,6 +13,8 @@ import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.velu.device.Context;
+import dev.velu.device.ContextOptions;
+import dev.velu.device.Isa;
 import dev.velu.models.Architecture;
 import dev.velu.models.NetworkSpec;
 import dev.velu.op.ActivationFunction;
@@ -47,6 +49,8 @@ import java.util.stream.Collectors;
  * @param cropPadding pixels of padding before a random crop; 0 for no crop
  * @param flip random horizontal flips, where the data set allows them
  * @param corruptImages {@code fail} or {@code skip}
+ * @param precision {@code fp32} or {@code bf16}
+ * @param tf32 whether float32 convolutions and matrix products may round their operands to TF32 on CUDA
  * @param decodeThreads threads that decode images; 0 chooses
  * @param threads threads of the operations; 0 uses all processors
  */
@@ -90,6 +94,7 @@ public record RunConfiguration(
         float clipValue,
         String device,
         String precision,
+        boolean tf32,
         int threads,
         int decodeThreads,
         long seed) {
@@ -112,7 +117,7 @@ public record RunConfiguration(
         oneOf("corrupt images", corruptImages, "fail", "skip");
         oneOf("optimizer", optimizer, "sgd", "adam", "adamw", "nadam");
         oneOf("schedule", schedule, "constant", "step", "cosine");
-        oneOf("precision", precision, "fp32");
+        NetworkSpec.Precision.named(precision);
         atLeast("epochs", epochs, 1);
         between("batch size", batchSize, 1, BatchPipelineBuilder.MAX_BATCH);
         between("size", Objects.requireNonNullElse(size, 1), 1, BatchPipelineBuilder.MAX_IMAGE_SIZE);
@@ -184,6 +189,7 @@ public record RunConfiguration(
                 0,
                 "auto",
                 "fp32",
+                false,
                 0,
                 0,
                 0);
@@ -232,8 +238,12 @@ public record RunConfiguration(
     }
 
     private static RunConfiguration fromTree(JsonNode tree) {
-        if (!tree.isObject()) {
+        if (!(tree instanceof ObjectNode settings)) {
             throw new IllegalArgumentException("it is not a JSON object");
+        }
+        if (!settings.has("tf32")) {
+            // Runs from before there was a choice.
+            settings.put("tf32", false);
         }
         try {
             return JSON.treeToValue(tree, RunConfiguration.class);
@@ -281,7 +291,18 @@ public record RunConfiguration(
                 activationFunction(),
                 NetworkSpec.Sites.valueOf(sites.toUpperCase(Locale.ROOT)),
                 NetworkSpec.Head.valueOf(head.toUpperCase(Locale.ROOT)),
-                lambdaOt);
+                lambdaOt,
+                networkPrecision());
+    }
+
+    /** How the context of this run computes. */
+    public ContextOptions contextOptions() {
+        return new ContextOptions(threads, Isa.AUTO, tf32);
+    }
+
+    /** What the network's activations are stored and multiplied in. */
+    public NetworkSpec.Precision networkPrecision() {
+        return NetworkSpec.Precision.named(precision);
     }
 
     /** The activation function, or null for the architecture's own. */

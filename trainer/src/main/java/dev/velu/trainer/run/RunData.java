@@ -1,5 +1,6 @@
 package dev.velu.trainer.run;
 
+import dev.velu.device.Context;
 import dev.velu.op.NormalizeImage;
 import dev.velu.trainer.data.Augmentation;
 import dev.velu.trainer.data.BatchPipeline;
@@ -82,8 +83,12 @@ final class RunData implements AutoCloseable {
         return list;
     }
 
-    /** A pipeline over the evaluation split: in order, unchanged, all of it. The caller closes or {@link #own}s it. */
-    BatchPipeline evaluationPipeline(RunConfiguration configuration, int batchSize) {
+    /**
+     * A pipeline over the evaluation split: in order, unchanged, all of it. The caller closes or {@link #own}s it.
+     *
+     * @param context whose host memory the batches lie in; open as long as the pipeline
+     */
+    BatchPipeline evaluationPipeline(RunConfiguration configuration, int batchSize, Context context) {
         return BatchPipeline.builder(eval)
                 .batchSize(batchSize)
                 .imageSize(size)
@@ -92,6 +97,7 @@ final class RunData implements AutoCloseable {
                 .dropLast(false)
                 .decodeThreads(decodeThreads(configuration))
                 .corruptImages(corruptImages(configuration))
+                .memory(context::allocateHost, context::freeHost)
                 .build();
     }
 

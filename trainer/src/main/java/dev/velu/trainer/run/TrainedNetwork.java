@@ -1,10 +1,12 @@
 package dev.velu.trainer.run;
 
 import dev.velu.device.Context;
+import dev.velu.device.ContextOptions;
 import dev.velu.device.Device;
 import dev.velu.device.Isa;
 import dev.velu.models.InferenceStep;
 import dev.velu.models.Network;
+import dev.velu.models.NetworkSpec;
 import dev.velu.nn.Parameters;
 import dev.velu.op.NormalizeImage;
 import dev.velu.safetensors.SafeTensorsFile;
@@ -35,27 +37,37 @@ public final class TrainedNetwork implements AutoCloseable {
     /** A class and how probable it is, in [0, 1]. */
     public record Prediction(String className, double probability) {}
 
+    /** Loads a checkpoint to compute in float32, without TF32. */
+    public TrainedNetwork(Path path, Device device, int threads, int batchSize) throws IOException {
+        this(path, device, new ContextOptions(threads, Isa.AUTO, false), NetworkSpec.Precision.FP32, batchSize);
+    }
+
     /**
      * Loads a checkpoint.
      *
+     * @param precision to compute in, whatever the network was trained in
      * @param batchSize images per batch, positive
-     * @param threads threads of the operations; 0 uses all processors
      * @throws IOException if the file is missing, damaged or does not fit the network; names it and the tensor
      * @throws RunException if it is not a checkpoint of this trainer
      */
-    public TrainedNetwork(Path path, Device device, int threads, int batchSize) throws IOException {
+    public TrainedNetwork(
+            Path path, Device device, ContextOptions options, NetworkSpec.Precision precision, int batchSize)
+            throws IOException {
         this.path = path;
         this.batchSize = batchSize;
         try (SafeTensorsFile file = SafeTensorsFile.open(path)) {
             checkpoint = Checkpoint.describe(file);
             normalization = new NormalizeImage(checkpoint.mean(), checkpoint.std());
             Network network = Network.build(
-                    checkpoint.configuration().network(checkpoint.classNames().size(), checkpoint.size()),
+                    checkpoint
+                            .configuration()
+                            .with(Map.of("precision", precision.label()))
+                            .network(checkpoint.classNames().size(), checkpoint.size()),
                     parameters,
                     batchSize,
                     false,
                     normalization);
-            context = Context.open(device, threads, Isa.AUTO);
+            context = Context.open(device, options);
             boolean loaded = false;
             try {
                 parameters.allocate(context, false);
@@ -100,8 +112,8 @@ public final class TrainedNetwork implements AutoCloseable {
                         + settings.data() + " has " + data.eval().classNames()
                         + "; evaluate on a data set with the same classes");
             }
-            Evaluation evaluation =
-                    Evaluation.of(step, data.own(data.evaluationPipeline(own, batchSize)), progress, batchSize);
+            Evaluation evaluation = Evaluation.of(
+                    step, data.own(data.evaluationPipeline(own, batchSize, context)), progress, batchSize);
             if (!Double.isFinite(evaluation.loss())) {
                 throw notFinite("its loss is " + evaluation.loss());
             }

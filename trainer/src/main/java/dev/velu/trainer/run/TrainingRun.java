@@ -1,9 +1,10 @@
 package dev.velu.trainer.run;
 
 import com.sun.management.ThreadMXBean;
+import dev.velu.device.BackendInfo;
 import dev.velu.device.Context;
 import dev.velu.device.Device;
-import dev.velu.device.Isa;
+import dev.velu.device.DeviceInfo;
 import dev.velu.models.InferenceStep;
 import dev.velu.models.Network;
 import dev.velu.models.NetworkSpec;
@@ -98,7 +99,7 @@ public final class TrainingRun implements AutoCloseable {
         this.schedule = configuration.learningRateSchedule();
         Device device = Device.parse(configuration.device());
         boolean opened = false;
-        this.context = Context.open(device, configuration.threads(), Isa.AUTO);
+        this.context = Context.open(device, configuration.contextOptions());
         RunData openData = null;
         try {
             openData = RunData.open(configuration);
@@ -126,8 +127,9 @@ public final class TrainingRun implements AutoCloseable {
                     .dropLast(true)
                     .decodeThreads(RunData.decodeThreads(configuration))
                     .corruptImages(RunData.corruptImages(configuration))
+                    .memory(context::allocateHost, context::freeHost)
                     .build());
-            evalPipeline = data.own(data.evaluationPipeline(configuration, batch));
+            evalPipeline = data.own(data.evaluationPipeline(configuration, batch, context));
             if (resume) {
                 resumeFrom(output.resolve(LAST));
             }
@@ -227,7 +229,7 @@ public final class TrainingRun implements AutoCloseable {
         }
         progress.line(String.format(
                 Locale.ROOT,
-                "training %s with %s on %s: %d images, %d classes, %d x %d, %s, %d threads, planned memory %d MiB",
+                "training %s with %s on %s: %d images, %d classes, %d x %d, %s, planned memory %d MiB",
                 configuration.model(),
                 configuration.activation(),
                 configuration.data(),
@@ -235,9 +237,9 @@ public final class TrainingRun implements AutoCloseable {
                 data.train().classNames().size(),
                 size,
                 size,
-                context.device(),
-                context.threads(),
+                machine(),
                 context.allocatedBytes() >> 20));
+        warnOfMissingLibraries();
         if (state.steps() > 0) {
             progress.line("resuming after epoch " + state.epochs() + ", step " + state.stepsInEpoch());
         }
@@ -252,6 +254,22 @@ public final class TrainingRun implements AutoCloseable {
             }
         }
         return Outcome.COMPLETED;
+    }
+
+    private String machine() {
+        Device device = context.device();
+        return device.kind() == Device.Kind.CPU
+                ? device + ", " + context.threads() + " threads"
+                : device + " (" + DeviceInfo.query(device).name() + ")";
+    }
+
+    private void warnOfMissingLibraries() {
+        if (context.device().kind() == Device.Kind.CUDA
+                && BackendInfo.query(Device.Kind.CUDA).lacks("cuDNN")) {
+            progress.line("warning: cuDNN was not found, so convolutions run on slow reference kernels; install cuDNN 9"
+                    + " (e.g. pip install nvidia-cudnn-cu12) and name its folder with -Dvelu.cuda.path or VELU_CUDA_PATH;"
+                    + " velu info tells where it was looked for");
+        }
     }
 
     /** Creates the folder and makes sure that it can be written to, before anything is computed. */
@@ -367,10 +385,8 @@ public final class TrainingRun implements AutoCloseable {
                 state.stepsInEpoch(),
                 stepsPerEpoch,
                 configuration.batchSize());
-        double lossSum = state.lossSum();
-        long correct = state.correct();
-        long images = state.images();
-        double w2Sum = state.w2Sum();
+        EpochSums sums = new EpochSums(state);
+        CountQueue counts = new CountQueue(step.capacity());
         int steps = state.stepsInEpoch();
         float rate = 0;
         long allocated = 0;
@@ -380,33 +396,26 @@ public final class TrainingRun implements AutoCloseable {
             rate = (float)
                     schedule.learningRate(configuration.baseLearningRate(), globalStep, stepsPerEpoch, totalSteps);
             long before = threads.getThreadAllocatedBytes(thread);
-            step.run(batch.images(), batch.labels(), rate);
-            allocated += threads.getThreadAllocatedBytes(thread) - before;
-            int count = batch.count();
+            step.submit(batch.images(), batch.labels(), rate);
+            counts.add(batch.count());
             batch.release();
-            requireFinite("loss", step.loss(), epoch, globalStep);
-            requireFinite("W2 term", step.w2(), epoch, globalStep);
             steps++;
-            lossSum += (double) step.loss() * count;
-            correct += step.top1();
-            images += count;
-            w2Sum += step.w2();
-            progress.step(steps, steps - state.stepsInEpoch(), lossSum / images, (double) correct / images);
+            // On the CPU this very step; on CUDA the one before it, so that the GPU always has the next one.
+            boolean oldestIsDue = step.inFlight() == step.capacity();
+            if (oldestIsDue) {
+                awaitStep(epoch, counts, sums);
+            }
+            allocated += threads.getThreadAllocatedBytes(thread) - before;
+            if (oldestIsDue) {
+                progress.step(sums.steps(), sums.steps() - state.stepsInEpoch(), sums.loss(), sums.top1());
+            }
             if (interruption.requested() && steps < stepsPerEpoch) {
-                state = new RunProgress(
-                        epoch,
-                        steps,
-                        globalStep + 1,
-                        lossSum,
-                        correct,
-                        images,
-                        w2Sum,
-                        Math.max(state.skippedImages(), trainPipeline.skippedImages()),
-                        state.bestTop1(),
-                        state.bestEpoch());
+                awaitSteps(epoch, counts, sums);
+                state = sums.progress(epoch, globalStep + 1, trainPipeline.skippedImages(), state);
                 return false;
             }
         }
+        awaitSteps(epoch, counts, sums);
         double trainSeconds = (System.nanoTime() - start) * 1e-9;
         int stepsHere = steps - state.stepsInEpoch();
         double waitSeconds = trainPipeline.waitNanos() * 1e-9;
@@ -416,10 +425,10 @@ public final class TrainingRun implements AutoCloseable {
                 epoch + 1,
                 (long) (epoch + 1) * stepsPerEpoch,
                 rate,
-                lossSum / images,
-                (double) correct / images,
-                step.veluSites() == 0 ? 0 : w2Sum / steps / step.veluSites(),
-                configuration.lambdaOt() * w2Sum / steps,
+                sums.loss(),
+                sums.top1(),
+                step.veluSites() == 0 ? 0 : sums.w2() / sums.steps() / step.veluSites(),
+                configuration.lambdaOt() * sums.w2() / sums.steps(),
                 evaluation.loss(),
                 evaluation.top1(),
                 evaluation.top5(),
@@ -430,6 +439,20 @@ public final class TrainingRun implements AutoCloseable {
         finishEpoch(evaluation);
         report(stepsHere == 0 ? 0 : allocated / stepsHere);
         return !interruption.requested() || epoch + 1 == configuration.epochs();
+    }
+
+    private void awaitSteps(int epoch, CountQueue counts, EpochSums sums) {
+        while (step.inFlight() > 0) {
+            awaitStep(epoch, counts, sums);
+        }
+    }
+
+    private void awaitStep(int epoch, CountQueue counts, EpochSums sums) {
+        step.await();
+        long globalStep = (long) epoch * trainPipeline.batchesPerEpoch() + sums.steps();
+        requireFinite("loss", step.loss(), epoch, globalStep);
+        requireFinite("W2 term", step.w2(), epoch, globalStep);
+        sums.add(counts.removeOldest(), step.loss(), step.top1(), step.w2());
     }
 
     private void requireFinite(String name, double value, int epoch, long globalStep) {
@@ -522,10 +545,12 @@ public final class TrainingRun implements AutoCloseable {
 
     @Override
     public void close() {
-        step.close();
-        inference.close();
-        data.close();
-        context.close();
-        progress.close();
+        // All of them even if one fails, from the last to the first.
+        try (progress;
+                context;
+                data;
+                inference) {
+            step.close();
+        }
     }
 }

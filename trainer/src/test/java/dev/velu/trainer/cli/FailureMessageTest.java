@@ -50,6 +50,13 @@ class FailureMessageTest {
     }
 
     @Test
+    void aMissingBackendNamesTheDeviceThatIsAlwaysThere() {
+        assertThat(FailureMessage.of(new VeluException(
+                        Status.BACKEND_UNAVAILABLE, "device cuda:0 is unavailable: no CUDA driver is installed")))
+                .isEqualTo("device cuda:0 is unavailable: no CUDA driver is installed (--device cpu does without)");
+    }
+
+    @Test
     void isOneLineWithoutControlCharacters() {
         assertThat(FailureMessage.of(new IOException("a\n  b\u001b[0m"))).isEqualTo("a b?[0m");
     }

@@ -15,8 +15,9 @@ class InfoCommandTest {
         assertThat(info.path("native_library").path("available").asBoolean()).isTrue();
         assertThat(info.path("backends").findValuesAsText("kind")).containsExactly("cpu", "cuda");
         for (JsonNode backend : info.path("backends")) {
-            String found = backend.path("available").asBoolean() ? "libraries" : "reason";
-            assertThat(backend.path(found).asText()).as(found).isNotBlank();
+            boolean available = backend.path("available").asBoolean();
+            JsonNode found = available ? backend.path("libraries").path(0) : backend.path("reason");
+            assertThat(found.asText()).isNotBlank();
         }
         assertThat(info.path("backends")
                         .path(0)

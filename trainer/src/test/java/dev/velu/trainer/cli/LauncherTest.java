@@ -163,6 +163,21 @@ class LauncherTest {
     }
 
     @Test
+    void keepsTheCudaLibrariesThatAnEarlierBuildBrought() throws Exception {
+        Path jdk = makeJdk("jdk-25", "25");
+        Map<String, String> environment = Map.of("VELU_JAVA_HOME", jdk.toString(), "PATH", toolPath());
+        fakeTools("echo \"$@\" >arguments; touch trainer/target/velu-trainer-1.0.jar");
+        launch(environment);
+        assertThat(home.resolve("arguments")).content().doesNotContain("cuda-redist");
+
+        Path library = Files.createDirectories(home.resolve("trainer/target/lib"));
+        Files.writeString(library.resolve("cuda-12.6-9.5-1.5.11-linux-x86_64-redist.jar"), "");
+        Files.delete(home.resolve("trainer/target/velu-trainer-1.0.jar"));
+        launch(environment);
+        assertThat(home.resolve("arguments")).content().contains("-Pcuda-redist");
+    }
+
+    @Test
     void aFailedBuildShowsItsOutputAndNamesTheLog() throws Exception {
         Path jdk = makeJdk("jdk-25", "25");
         fakeTools("echo '[ERROR] something broke'; exit 1");

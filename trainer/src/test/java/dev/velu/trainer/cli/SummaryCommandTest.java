@@ -92,6 +92,16 @@ class SummaryCommandTest {
     }
 
     @Test
+    void tf32IsSaidToHaveNoEffectOnTheCpu() {
+        CommandRun run =
+                CommandRun.of("summary", "--size", "32", "--batch-size", "2", "--device", "cpu", "--tf32", "--json");
+
+        assertThat(run.status()).isZero();
+        assertThat(run.err().lines()).containsExactly("velu: --tf32 has no effect on device cpu");
+        assertThat(run.json().path("precision").asText()).isEqualTo("fp32");
+    }
+
+    @Test
     void anAbsentDeviceIsAFailureWithItsReason() {
         CommandRun run = CommandRun.of("summary", "--size", "32", "--device", "cuda:7");
 

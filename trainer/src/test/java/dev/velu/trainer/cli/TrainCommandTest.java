@@ -1,8 +1,11 @@
 package dev.velu.trainer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.velu.device.BackendInfo;
+import dev.velu.device.Device;
 import dev.velu.trainer.run.TrainingRun;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -93,6 +96,21 @@ class TrainCommandTest {
 
         assertThat(run.status()).isEqualTo(1);
         assertThat(run.err()).contains("nowhere").hasLineCount(1);
+        assertThat(none).doesNotExist();
+    }
+
+    @Test
+    void aDeviceThatIsNotThereIsOneLineWithItsReason() {
+        BackendInfo cuda = BackendInfo.query(Device.Kind.CUDA);
+        assumeFalse(cuda.available(), "this machine has a CUDA device");
+        Path none = folder.resolve("cuda");
+
+        CommandRun run = train("--device", "cuda", "--output", none.toString());
+
+        assertThat(run.status()).isEqualTo(1);
+        assertThat(run.err())
+                .startsWith("velu: device cuda:0 is unavailable: " + FailureMessage.oneLine(cuda.reason()))
+                .hasLineCount(1);
         assertThat(none).doesNotExist();
     }
 

@@ -33,11 +33,21 @@ class WrongUsageTest {
                 "train --decode-threads 300   | velu train: decode threads 300 is above 256, the largest possible",
                 "train --crop-padding 5000    | velu train: crop padding 5000 is above 4096, the largest possible",
                 "train --device tpu           | velu train: unknown device 'tpu'; use auto, cpu, cuda or cuda:INDEX",
+                "train --precision fp16       | velu train: unknown precision 'fp16'; use one of fp32, bf16",
+                "train --precision bf16 --device cpu | velu train: precision bf16 is not computed on device cpu; use"
+                        + " precision fp32 or a CUDA device",
+                "eval --checkpoint c --precision bf16 --device cpu | velu eval: precision bf16 is not computed on"
+                        + " device cpu; use precision fp32 or a CUDA device",
+                "predict --checkpoint c --precision bf16 --device cpu x.png | velu predict: precision bf16 is not"
+                        + " computed on device cpu; use precision fp32 or a CUDA device",
+                "summary --precision bf16 --device cpu | velu summary: precision bf16 is not computed on device cpu;"
+                        + " use precision fp32 or a CUDA device",
+                "summary --precision half     | velu summary: unknown precision 'half'; use one of fp32, bf16",
                 "train --momentum NaN         | velu train: momentum NaN is outside [0, 1)",
                 "train --epochs 2 --lr 1 --epochs 3 | velu train: --epochs is given more than once; give it once",
                 "train --output=              | velu train: --output names no folder; use . for the current one",
-                "predict --checkpoint c --threads 2000 x.png | velu predict: threads 2000 is outside 0..1024; 0 uses all"
-                        + " processors",
+                "predict --checkpoint c --threads 2000 x.png | velu predict: threads 2000 is outside 0..1024; 0 uses"
+                        + " all processors",
                 "train --epochs -1            | velu train: epochs -1 is not positive",
                 "train --lr NaN               | velu train: learning rate NaN is not a finite number of zero or more",
                 "train --gamma 1              | velu train: VeLU gamma 1.0 is not in (-1, 1)",
@@ -46,8 +56,8 @@ class WrongUsageTest {
                 "train --sites head           | velu train: sites 'head' changes nothing: the standard head of resnet50"
                         + " has no activation; use head 'paper' or sites 'all'",
                 "train --resume               | velu train: --resume needs --output DIR, the folder of the run",
-                "train --batch-size 1         | velu train: layer4.0.bn2: batch_norm_forward_training: x [1, 1, 1, 512] has"
-                        + " 1 values per channel, expected at least 2; give a larger batch in training",
+                "train --batch-size 1         | velu train: layer4.0.bn2: batch_norm_forward_training: x [1, 1, 1,"
+                        + " 512] has 1 values per channel, expected at least 2; give a larger batch in training",
                 "summary --size -5            | velu summary: image size -5 is not positive",
                 "summary --classes 0          | velu summary: number of classes 0 is not positive",
                 "summary surplus              | velu summary: unexpected argument 'surplus'",

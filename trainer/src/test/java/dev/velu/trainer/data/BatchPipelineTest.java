@@ -3,6 +3,7 @@ package dev.velu.trainer.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -188,6 +189,54 @@ class BatchPipelineTest {
             assertThat(batch.images().address() % 64).isZero();
             assertThat(batch.labels().address() % 64).isZero();
             assertThat(batch.labels().byteSize()).isEqualTo(32);
+        }
+    }
+
+    @Test
+    void batchesLieInTheMemoryGivenAndItIsFreedOnce() throws Exception {
+        List<MemorySegment> given = new ArrayList<>();
+        List<MemorySegment> freed = new ArrayList<>();
+        try (Arena arena = Arena.ofShared()) {
+            BatchPipeline pipeline = builder(new Numbered(21))
+                    .ringSize(2)
+                    .memory(
+                            bytes -> {
+                                given.add(arena.allocate(bytes, 64));
+                                return given.getLast();
+                            },
+                            freed::add)
+                    .build();
+            pipeline.startEpoch(0, 0);
+            Batch batch = pipeline.next();
+            assertThat(given)
+                    .hasSize(2)
+                    .anyMatch(
+                            memory -> memory.asOverlappingSlice(batch.images()).isPresent());
+            assertThat(batch.labels().address() % 64).isZero();
+            assertThat(freed).isEmpty();
+            pipeline.close();
+            pipeline.close();
+            assertThat(freed).isEqualTo(given);
+        }
+    }
+
+    @Test
+    void memoryThatCannotBeHadIsReportedAndTheRestFreed() {
+        List<MemorySegment> freed = new ArrayList<>();
+        AtomicInteger left = new AtomicInteger(2);
+        try (Arena arena = Arena.ofShared()) {
+            BatchPipelineBuilder settings = builder(new Numbered(21))
+                    .ringSize(3)
+                    .memory(
+                            bytes -> {
+                                if (left.getAndDecrement() == 0) {
+                                    throw new IllegalStateException("no page-locked memory");
+                                }
+                                return arena.allocate(bytes, 64);
+                            },
+                            freed::add);
+            assertThatThrownBy(settings::build).hasMessage("no page-locked memory");
+            assertThat(freed).hasSize(2);
         }
     }
 

@@ -1,17 +1,19 @@
-// Geometry shared by max and average pooling.
+// Geometry shared by max and average pooling of both backends.
 #pragma once
 
 #include <velu/velu.h>
 
 #include <cstdint>
 
-namespace velu::cpu {
+#include "math/host_device.h"
 
-static inline int64_t pool2d_out_height(const velu_pool2d_desc& desc) {
+namespace velu {
+
+VELU_SHARED_INLINE int64_t pool2d_out_height(const velu_pool2d_desc& desc) {
     return (desc.in_height + 2 * int64_t{desc.padding_height} - desc.kernel_height) / desc.stride_height + 1;
 }
 
-static inline int64_t pool2d_out_width(const velu_pool2d_desc& desc) {
+VELU_SHARED_INLINE int64_t pool2d_out_width(const velu_pool2d_desc& desc) {
     return (desc.in_width + 2 * int64_t{desc.padding_width} - desc.kernel_width) / desc.stride_width + 1;
 }
 
@@ -22,18 +24,20 @@ struct PoolRange {
 };
 
 /// Input indices inside the image that output index `out` covers. Never empty, as padding <= kernel / 2.
-static inline PoolRange pool2d_window(int64_t out, int64_t in_size, int32_t kernel, int32_t stride, int32_t padding) {
+VELU_SHARED_INLINE PoolRange pool2d_window(int64_t out, int64_t in_size, int32_t kernel, int32_t stride,
+                                           int32_t padding) {
     const int64_t begin = out * stride - padding;
     const int64_t end = begin + kernel;
     return {begin < 0 ? 0 : begin, end < in_size ? end : in_size};
 }
 
 /// Output indices whose windows cover input index `in`; may be empty.
-static inline PoolRange pool2d_covering(int64_t in, int64_t out_size, int32_t kernel, int32_t stride, int32_t padding) {
+VELU_SHARED_INLINE PoolRange pool2d_covering(int64_t in, int64_t out_size, int32_t kernel, int32_t stride,
+                                             int32_t padding) {
     const int64_t last = (in + padding) / stride;
     const int64_t before = in + padding - kernel;  // windows that start here or earlier end before `in`
     const int64_t begin = before < 0 ? 0 : before / stride + 1;
     return {begin, last + 1 < out_size ? last + 1 : out_size};
 }
 
-}  // namespace velu::cpu
+}  // namespace velu

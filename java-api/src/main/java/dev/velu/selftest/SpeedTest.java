@@ -1,0 +1,650 @@
+package dev.velu.selftest;
+
+import dev.velu.bindings.velu_conv2d_desc;
+import dev.velu.bindings.velu_linear_desc;
+import dev.velu.device.Context;
+import dev.velu.device.Device;
+import dev.velu.device.Status;
+import dev.velu.device.Stream;
+import dev.velu.device.VeluException;
+import dev.velu.nn.Initializer;
+import dev.velu.op.Activation;
+import dev.velu.op.ActivationFunction;
+import dev.velu.op.Add;
+import dev.velu.op.AvgPool2d;
+import dev.velu.op.BatchNorm;
+import dev.velu.op.Cast;
+import dev.velu.op.Conv2d;
+import dev.velu.op.Dropout;
+import dev.velu.op.GlobalAvgPool;
+import dev.velu.op.GradientNorm;
+import dev.velu.op.Linear;
+import dev.velu.op.MaxPool2d;
+import dev.velu.op.NormalizeImage;
+import dev.velu.op.OptimizerStep;
+import dev.velu.op.Pointwise;
+import dev.velu.op.PoolWindow;
+import dev.velu.op.RandomFill;
+import dev.velu.op.SoftmaxCrossEntropy;
+import dev.velu.op.TopK;
+import dev.velu.op.Transpose;
+import dev.velu.op.Velu;
+import dev.velu.op.VeluParameters;
+import dev.velu.optim.GradientClip;
+import dev.velu.optim.OptimizerAlgorithm;
+import dev.velu.tensor.DType;
+import dev.velu.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.Consumer;
+
+/**
+ * Times every operation of a device on the sizes of real networks, on random data, and compares the times with what the
+ * device can do at best: a copy within its memory and a large matrix product, both measured in the same run.
+ *
+ * <p>On a GPU the tensors of memory-bound operations are made so large that one call moves about 2 GiB, far more than its
+ * caches hold. On the CPU everything is smaller, so that all of it takes well under a minute.
+ */
+public final class SpeedTest {
+    private static final long GIB = 1L << 30;
+    private static final long MIB = 1L << 20;
+    /** Pixels x channels of VeLU's sites in the four stages of ResNet-50 at 224 pixels, for a batch of 32. */
+    private static final long[][] ROWS = {{100_352, 64}, {25_088, 256}, {6_272, 512}, {1_568, 2048}};
+    /** Trainable values of ResNet-50. */
+    private static final long PARAMETERS = 25_557_032;
+
+    /**
+     * How large the tensors are.
+     *
+     * @param traffic bytes that a call of a memory-bound operation moves, about
+     * @param batch images of convolutions
+     * @param side of the square matrices of the large product
+     * @param rows of the loss
+     */
+    record Sizes(long traffic, int batch, int side, int rows) {
+        static Sizes of(Device device) {
+            return device.kind() == Device.Kind.CPU
+                    ? new Sizes(48 * MIB, 4, 1024, 4096)
+                    : new Sizes(2 * GIB, 256, 8192, 262_144);
+        }
+    }
+
+    private final Context context;
+    private final Sizes sizes;
+    private final Consumer<Measurement> report;
+    private final Consumer<NotRun> notRun;
+    private final long traffic;
+    private final int batch;
+    private final List<Tensor> tensors = new ArrayList<>();
+    private final Stopwatch stopwatch;
+    private Limits limits;
+    private DType dtype = DType.F32;
+
+    private SpeedTest(
+            Context context, Sizes sizes, Consumer<Measurement> report, Consumer<NotRun> notRun, Stopwatch stopwatch) {
+        this.context = context;
+        this.sizes = sizes;
+        this.report = report;
+        this.notRun = notRun;
+        this.stopwatch = stopwatch;
+        traffic = sizes.traffic;
+        batch = sizes.batch;
+    }
+
+    /**
+     * Measures everything in float32, and in BF16 where the device computes in it.
+     *
+     * @param best takes the device's limits, which are measured first
+     * @param report takes each measurement when it is there
+     * @param notRun takes what the device does not compute, or has no memory for, with the reason
+     */
+    public static void run(
+            Context context, Consumer<Limits> best, Consumer<Measurement> report, Consumer<NotRun> notRun) {
+        run(context, Sizes.of(context.device()), best, report, notRun);
+    }
+
+    static void run(
+            Context context,
+            Sizes sizes,
+            Consumer<Limits> best,
+            Consumer<Measurement> report,
+            Consumer<NotRun> notRun) {
+        try (Stopwatch stopwatch = new Stopwatch(context)) {
+            SpeedTest test = new SpeedTest(context, sizes, report, notRun, stopwatch);
+            String refused = SelfTest.bfloat16Refused(context);
+            List<DType> dtypes = refused == null ? List.of(DType.F32, DType.BF16) : List.of(DType.F32);
+            test.limits = test.measureLimits(dtypes);
+            best.accept(test.limits);
+            if (refused != null) {
+                notRun.accept(new NotRun("arithmetic in BF16", refused));
+            }
+            for (DType dtype : dtypes) {
+                test.dtype = dtype;
+                test.operations();
+            }
+        }
+    }
+
+    // ---- Limits
+    // ----------------------------------------------------------------------------------------------------------
+
+    private Limits measureLimits(List<DType> dtypes) {
+        long elements = traffic / 2 / Float.BYTES;
+        Tensor source = random(DType.F32, elements);
+        Tensor destination = tensor(DType.F32, elements);
+        double copy = stopwatch
+                .time(() -> context.copyAsync(source.segment(), destination.segment(), Stream.COMPUTE))
+                .median();
+        if (context.device().kind() == Device.Kind.CPU) {
+            // A copy on the CPU is one thread's; several may do more.
+            copy = Math.min(
+                    copy,
+                    stopwatch
+                            .time(() -> new Cast(DType.F32).forward(context, source, destination))
+                            .median());
+        }
+        release();
+        Map<DType, Double> flops = new EnumMap<>(DType.class);
+        int side = sizes.side;
+        for (DType type : dtypes) {
+            Tensor a = random(type, side, side);
+            Tensor b = random(type, side, side);
+            Tensor c = tensor(type, side, side);
+            double milliseconds = stopwatch
+                    .time(() -> new Linear().forward(context, a, b, null, c))
+                    .median();
+            flops.put(type, 2e3 * side * side * side / milliseconds);
+            release();
+        }
+        return new Limits(2e3 * elements * Float.BYTES / copy, flops);
+    }
+
+    // ---- Operations
+    // ------------------------------------------------------------------------------------------------------
+
+    private void operations() {
+        for (long[] shape : ROWS) {
+            velu(shape[0], shape[1]);
+        }
+        for (long[] shape : ROWS) {
+            batchNorm(shape[0], shape[1], VeluParameters.released());
+        }
+        batchNorm(ROWS[1][0], ROWS[1][1], Pointwise.RELU);
+        pointwise();
+        convolutions();
+        linear(batch, 2048, 1000);
+        linear(batch * 197L, 768, 3072);
+        pooling();
+        loss(sizes.rows, 1000);
+        if (dtype == DType.F32) {
+            optimizer("SGD with momentum", new OptimizerAlgorithm.Sgd(0.9f, false, 1e-4f), 5);
+            optimizer("Adam", OptimizerAlgorithm.Adam.defaults(), 7);
+            long count = parameters(Float.BYTES);
+            measure("gradient_norm", count + "", 4.0 * count, () -> {
+                Tensor gradients = random(DType.F32, count);
+                Tensor norm = tensor(DType.F32);
+                return () -> new GradientNorm().norm(context, gradients, norm);
+            });
+            measure("random_fill", count + " normal", 4.0 * count, () -> {
+                Tensor out = tensor(DType.F32, count);
+                RandomFill fill = new RandomFill(new Initializer.Normal(0, 1), 1, 2);
+                return () -> fill.fill(context, out);
+            });
+        }
+        images();
+    }
+
+    private void velu(long rows, long channels) {
+        Velu velu = new Velu(VeluParameters.released(), 0.1f);
+        long forwardRows = scaled(rows, 2L * channels * dtype.bytes());
+        double forwardBytes = 2.0 * forwardRows * channels * dtype.bytes();
+        measure("velu_forward", forwardRows + "x" + channels, forwardBytes, () -> {
+            Tensor x = random(dtype, forwardRows, channels);
+            Tensor y = tensor(dtype, forwardRows, channels);
+            Tensor lambda = tensor(DType.F32).set(1f);
+            Tensor moments = tensor(DType.F32, 3);
+            return () -> velu.forward(context, x, lambda, y, moments);
+        });
+        long backwardRows = scaled(rows, 3L * channels * dtype.bytes());
+        double backwardBytes = 3.0 * backwardRows * channels * dtype.bytes();
+        measure("velu_backward", backwardRows + "x" + channels, backwardBytes, () -> {
+            Tensor x = random(dtype, backwardRows, channels);
+            Tensor dy = random(dtype, backwardRows, channels);
+            Tensor dx = tensor(dtype, backwardRows, channels);
+            Tensor lambda = tensor(DType.F32).set(1f);
+            Tensor moments = tensor(DType.F32, 3).set(0.01f, 0.5f, 0.25f);
+            Tensor dlambda = tensor(DType.F32);
+            return () -> velu.backward(context, x, dy, lambda, moments, dx, dlambda);
+        });
+    }
+
+    private void batchNorm(long rows, long channels, ActivationFunction activation) {
+        boolean velu = activation instanceof VeluParameters;
+        BatchNorm norm = new BatchNorm(1e-5f, 0.1f, activation, velu ? 0.1f : 0);
+        long n = scaled(rows, 3L * channels * dtype.bytes());
+        double tensorBytes = (double) n * channels * dtype.bytes();
+        String name = n + "x" + channels + " " + activation.label();
+        // The statistics take one pass over x, applying them a second and a write.
+        measure("batch_norm_forward_training", name, 3 * tensorBytes, () -> {
+            Norm t = new Norm(n, channels, velu);
+            Tensor y = tensor(dtype, n, channels);
+            return () -> norm.forwardTraining(
+                    context,
+                    t.x,
+                    t.weight,
+                    t.bias,
+                    null,
+                    t.lambda,
+                    t.mean,
+                    t.variance,
+                    null,
+                    y,
+                    t.savedMean,
+                    t.savedInvStd,
+                    t.moments);
+        });
+        measure("batch_norm_forward_inference", name, 2 * tensorBytes, () -> {
+            Norm t = new Norm(n, channels, velu);
+            Tensor y = tensor(dtype, n, channels);
+            return () -> norm.forwardInference(
+                    context, t.x, t.weight, t.bias, null, t.lambda, t.mean, t.variance, y, t.moments);
+        });
+        // The sums over rows take one pass over x and dy, the gradient a second and a write.
+        measure("batch_norm_backward", name, 5 * tensorBytes, () -> {
+            Norm t = new Norm(n, channels, velu);
+            Tensor dy = random(dtype, n, channels);
+            Tensor dx = tensor(dtype, n, channels);
+            Tensor dweight = tensor(DType.F32, channels);
+            Tensor dbias = tensor(DType.F32, channels);
+            Tensor dlambda = velu ? tensor(DType.F32) : null;
+            return () -> norm.backward(
+                    context,
+                    t.x,
+                    dy,
+                    t.weight,
+                    t.bias,
+                    null,
+                    t.lambda,
+                    t.savedMean,
+                    t.savedInvStd,
+                    t.moments,
+                    dx,
+                    null,
+                    dweight,
+                    dbias,
+                    dlambda);
+        });
+    }
+
+    /** Operands of batch normalization; the saved statistics are those of x. */
+    private final class Norm {
+        private final Tensor x;
+        private final Tensor weight;
+        private final Tensor bias;
+        private final Tensor lambda;
+        private final Tensor mean;
+        private final Tensor variance;
+        private final Tensor savedMean;
+        private final Tensor savedInvStd;
+        private final Tensor moments;
+
+        Norm(long rows, long channels, boolean velu) {
+            x = random(dtype, rows, channels);
+            weight = constant(1, channels);
+            bias = constant(0, channels);
+            lambda = velu ? tensor(DType.F32).set(1f) : null;
+            mean = constant(0, channels);
+            variance = constant(1, channels);
+            savedMean = constant(0, channels);
+            savedInvStd = constant(1, channels);
+            moments = velu ? tensor(DType.F32, 3).set(0.01f, 0.5f, 0.25f) : null;
+        }
+    }
+
+    private void pointwise() {
+        long two = scaled(ROWS[0][0] * ROWS[0][1], 2L * dtype.bytes());
+        long three = scaled(ROWS[0][0] * ROWS[0][1], 3L * dtype.bytes());
+        double twoBytes = 2.0 * two * dtype.bytes();
+        double threeBytes = 3.0 * three * dtype.bytes();
+        for (Pointwise function : List.of(Pointwise.RELU, Pointwise.SILU, Pointwise.GELU)) {
+            Activation activation = new Activation(function);
+            measure("activation_forward", two + " " + function.label(), twoBytes, () -> {
+                Tensor x = random(dtype, two);
+                Tensor y = tensor(dtype, two);
+                return () -> activation.forward(context, x, y);
+            });
+            measure("activation_backward", three + " " + function.label(), threeBytes, () -> {
+                Tensor x = random(dtype, three);
+                Tensor dy = random(dtype, three);
+                Tensor dx = tensor(dtype, three);
+                return () -> activation.backward(context, x, dy, dx);
+            });
+        }
+        measure("add_forward", three + "", threeBytes, () -> {
+            Tensor a = random(dtype, three);
+            Tensor b = random(dtype, three);
+            Tensor y = tensor(dtype, three);
+            return () -> new Add().forward(context, a, b, y);
+        });
+        DType other = dtype == DType.F32 ? DType.BF16 : DType.F32;
+        long cast = scaled(ROWS[0][0] * ROWS[0][1], 6);
+        measure("cast_forward", cast + " from " + other, 6.0 * cast, () -> {
+            Tensor x = random(other, cast);
+            Tensor y = tensor(dtype, cast);
+            return () -> new Cast(dtype).forward(context, x, y);
+        });
+        measure("dropout_forward", two + "", twoBytes, () -> {
+            Tensor x = random(dtype, two);
+            Tensor y = tensor(dtype, two);
+            Tensor step = tensor(DType.I64);
+            Dropout dropout = new Dropout(0.1f, 1, 2);
+            return () -> dropout.forward(context, x, step, y);
+        });
+        long images = scaled(batch, 2L * 64 * 3136 * dtype.bytes());
+        measure("transpose_forward", images + "x64x3136", 2.0 * images * 64 * 3136 * dtype.bytes(), () -> {
+            Tensor x = random(dtype, images, 64, 3136);
+            Tensor y = tensor(dtype, images, 3136, 64);
+            return () -> new Transpose(1, 1).forward(context, x, y);
+        });
+    }
+
+    /** ResNet-50 at 224 pixels, one convolution of every kind; and a depthwise one of MobileNet V2. */
+    private void convolutions() {
+        convolution(Conv2d.of(2, 3), 224, 3, 64, 7);
+        convolution(Conv2d.of(1, 0), 56, 64, 256, 1);
+        convolution(Conv2d.of(1, 1), 56, 64, 64, 3);
+        convolution(Conv2d.of(2, 1), 56, 128, 128, 3);
+        convolution(Conv2d.of(1, 1), 28, 128, 128, 3);
+        convolution(Conv2d.of(1, 0), 28, 512, 128, 1);
+        convolution(Conv2d.of(1, 1), 14, 256, 256, 3);
+        convolution(Conv2d.of(1, 0), 14, 1024, 256, 1);
+        convolution(Conv2d.of(1, 1), 7, 512, 512, 3);
+        convolution(Conv2d.of(1, 0), 7, 512, 2048, 1);
+        convolution(new Conv2d(1, 1, 1, 1, 1, 1, 96), 56, 96, 96, 3);
+    }
+
+    private void convolution(Conv2d conv, int side, int in, int out, int kernel) {
+        int outSide = (side + 2 * conv.paddingHeight() - kernel) / conv.strideHeight() + 1;
+        long inGroup = in / conv.groups();
+        double flops = 2.0 * batch * outSide * outSide * out * kernel * kernel * inGroup;
+        double xBytes = (double) batch * side * side * in * dtype.bytes();
+        double yBytes = (double) batch * outSide * outSide * out * dtype.bytes();
+        long weights = (long) out * kernel * kernel * inGroup;
+        String name = batch + "x" + side + "x" + side + "x" + in + " to " + out + " kernel " + kernel + " stride "
+                + conv.strideHeight() + (conv.groups() > 1 ? " groups " + conv.groups() : "");
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment desc = velu_conv2d_desc.allocate(arena);
+            velu_conv2d_desc.device(desc, context.device().kind().ordinal());
+            velu_conv2d_desc.dtype(desc, dtype.code());
+            velu_conv2d_desc.batch(desc, batch);
+            velu_conv2d_desc.in_height(desc, side);
+            velu_conv2d_desc.in_width(desc, side);
+            velu_conv2d_desc.in_channels(desc, in);
+            velu_conv2d_desc.out_channels(desc, out);
+            velu_conv2d_desc.kernel_height(desc, kernel);
+            velu_conv2d_desc.kernel_width(desc, kernel);
+            velu_conv2d_desc.stride_height(desc, conv.strideHeight());
+            velu_conv2d_desc.stride_width(desc, conv.strideWidth());
+            velu_conv2d_desc.padding_height(desc, conv.paddingHeight());
+            velu_conv2d_desc.padding_width(desc, conv.paddingWidth());
+            velu_conv2d_desc.dilation_height(desc, 1);
+            velu_conv2d_desc.dilation_width(desc, 1);
+            velu_conv2d_desc.groups(desc, conv.groups());
+            double weightBytes = (double) weights * dtype.bytes();
+            measure("conv2d_forward", name, desc, xBytes + yBytes + weightBytes, flops, () -> {
+                Tensor x = random(dtype, batch, side, side, in);
+                Tensor weight = random(dtype, out, kernel, kernel, inGroup);
+                Tensor y = tensor(dtype, batch, outSide, outSide, out);
+                return () -> conv.forward(context, x, weight, null, y);
+            });
+            measure("conv2d_backward_data", name, desc, xBytes + yBytes + weightBytes, flops, () -> {
+                Tensor dy = random(dtype, batch, outSide, outSide, out);
+                Tensor weight = random(dtype, out, kernel, kernel, inGroup);
+                Tensor dx = tensor(dtype, batch, side, side, in);
+                return () -> conv.backwardData(context, dy, weight, dx);
+            });
+            measure("conv2d_backward_weights", name, desc, xBytes + yBytes + 4.0 * weights, flops, () -> {
+                Tensor x = random(dtype, batch, side, side, in);
+                Tensor dy = random(dtype, batch, outSide, outSide, out);
+                Tensor dweight = tensor(DType.F32, out, kernel, kernel, inGroup);
+                return () -> conv.backwardWeights(context, x, dy, dweight, null);
+            });
+        }
+    }
+
+    private void linear(long rows, long in, long out) {
+        Linear linear = new Linear();
+        double flops = 2.0 * rows * in * out;
+        double bytes = (double) (rows * in + rows * out) * dtype.bytes();
+        String name = rows + "x" + in + " to " + out;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment desc = velu_linear_desc.allocate(arena);
+            velu_linear_desc.device(desc, context.device().kind().ordinal());
+            velu_linear_desc.dtype(desc, dtype.code());
+            velu_linear_desc.rows(desc, rows);
+            velu_linear_desc.in_features(desc, in);
+            velu_linear_desc.out_features(desc, out);
+            double weightBytes = (double) in * out * dtype.bytes();
+            measure("linear_forward", name, desc, bytes + weightBytes, flops, () -> {
+                Tensor x = random(dtype, rows, in);
+                Tensor weight = random(dtype, out, in);
+                Tensor bias = constant(0.5f, out);
+                Tensor y = tensor(dtype, rows, out);
+                return () -> linear.forward(context, x, weight, bias, y);
+            });
+            measure("linear_backward_data", name, desc, bytes + weightBytes, flops, () -> {
+                Tensor dy = random(dtype, rows, out);
+                Tensor weight = random(dtype, out, in);
+                Tensor dx = tensor(dtype, rows, in);
+                return () -> linear.backwardData(context, dy, weight, dx);
+            });
+            measure("linear_backward_weights", name, desc, bytes + 4.0 * in * out, flops, () -> {
+                Tensor x = random(dtype, rows, in);
+                Tensor dy = random(dtype, rows, out);
+                Tensor dweight = tensor(DType.F32, out, in);
+                Tensor dbias = tensor(DType.F32, out);
+                return () -> linear.backwardWeights(context, x, dy, dweight, dbias);
+            });
+        }
+    }
+
+    private void pooling() {
+        MaxPool2d max = new MaxPool2d(PoolWindow.of(3, 2, 1));
+        long n = scaled(batch, 112L * 112 * 64 * dtype.bytes());
+        double whole = 112.0 * 112 * 64 * n;
+        String name = n + "x112x112x64 kernel 3 stride 2";
+        double maxBytes = whole * dtype.bytes() + whole / 4 * (dtype.bytes() + 1);
+        measure("max_pool2d_forward", name, maxBytes, () -> {
+            Tensor x = random(dtype, n, 112, 112, 64);
+            Tensor y = tensor(dtype, n, 56, 56, 64);
+            Tensor argmax = tensor(DType.U8, n, 56, 56, 64);
+            return () -> max.forward(context, x, y, argmax);
+        });
+        measure("max_pool2d_backward", name, maxBytes, () -> {
+            Tensor dy = random(dtype, n, 56, 56, 64);
+            Tensor argmax = tensor(DType.U8, n, 56, 56, 64);
+            byte[] positions = new byte[Math.toIntExact(argmax.shape().elements())];
+            Random random = new Random(1);
+            for (int i = 0; i < positions.length; i++) {
+                // Of the lower right corner: inside the image everywhere.
+                positions[i] = (byte) (4 + random.nextInt(2));
+            }
+            context.upload(MemorySegment.ofArray(positions), argmax.segment());
+            Tensor dx = tensor(dtype, n, 112, 112, 64);
+            return () -> max.backward(context, dy, argmax, dx);
+        });
+        AvgPool2d average = new AvgPool2d(PoolWindow.of(2, 2, 0), true);
+        long m = scaled(batch, 56L * 56 * 128 * dtype.bytes());
+        double averageBytes = 1.25 * m * 56 * 56 * 128 * dtype.bytes();
+        String averageName = m + "x56x56x128 kernel 2 stride 2";
+        measure("avg_pool2d_forward", averageName, averageBytes, () -> {
+            Tensor x = random(dtype, m, 56, 56, 128);
+            Tensor y = tensor(dtype, m, 28, 28, 128);
+            return () -> average.forward(context, x, y);
+        });
+        measure("avg_pool2d_backward", averageName, averageBytes, () -> {
+            Tensor dy = random(dtype, m, 28, 28, 128);
+            Tensor dx = tensor(dtype, m, 56, 56, 128);
+            return () -> average.backward(context, dy, dx);
+        });
+        long g = scaled(batch, 49L * 2048 * dtype.bytes());
+        double globalBytes = 50.0 * g * 2048 * dtype.bytes();
+        measure("global_avg_pool_forward", g + "x7x7x2048", globalBytes, () -> {
+            Tensor x = random(dtype, g, 7, 7, 2048);
+            Tensor y = tensor(dtype, g, 2048);
+            return () -> new GlobalAvgPool().forward(context, x, y);
+        });
+        measure("global_avg_pool_backward", g + "x7x7x2048", globalBytes, () -> {
+            Tensor dy = random(dtype, g, 2048);
+            Tensor dx = tensor(dtype, g, 7, 7, 2048);
+            return () -> new GlobalAvgPool().backward(context, dy, dx);
+        });
+    }
+
+    private void loss(int rows, int classes) {
+        SoftmaxCrossEntropy entropy = new SoftmaxCrossEntropy(0.1f);
+        String name = rows + "x" + classes;
+        double bytes = (double) rows * classes * dtype.bytes();
+        int[] classNumbers = Numbers.integers(1, rows, 0, classes - 1);
+        measure("softmax_cross_entropy_forward", name, bytes, () -> {
+            Tensor logits = random(dtype, rows, classes);
+            Tensor labels = tensor(DType.I32, rows).set(classNumbers);
+            Tensor loss = tensor(DType.F32);
+            Tensor logSumExp = tensor(DType.F32, rows);
+            return () -> entropy.forward(context, logits, labels, loss, logSumExp);
+        });
+        measure("softmax_cross_entropy_backward", name, 2 * bytes, () -> {
+            Tensor logits = random(dtype, rows, classes);
+            Tensor labels = tensor(DType.I32, rows).set(classNumbers);
+            Tensor logSumExp = constant(7.4f, rows);
+            Tensor dlogits = tensor(dtype, rows, classes);
+            return () -> entropy.backward(context, logits, labels, logSumExp, null, dlogits);
+        });
+        measure("top_k_count", name + " k 5", bytes, () -> {
+            Tensor logits = random(dtype, rows, classes);
+            Tensor labels = tensor(DType.I32, rows).set(classNumbers);
+            Tensor count = tensor(DType.I64);
+            return () -> new TopK(5).count(context, logits, labels, count);
+        });
+    }
+
+    /** @param transfers float32 values read and written per parameter */
+    private void optimizer(String name, OptimizerAlgorithm algorithm, int transfers) {
+        long count = parameters(4 * transfers);
+        measure("optimizer_step", count + " " + name, 4.0 * transfers * count, () -> {
+            Tensor rate = tensor(DType.F32).set(1e-6f);
+            Tensor counters = tensor(DType.F64, 2);
+            context.upload(MemorySegment.ofArray(new double[] {0, 1}), counters.segment());
+            Tensor parameters = random(DType.F32, count);
+            Tensor gradients = random(DType.F32, count);
+            Tensor first = algorithm.states() > 0 ? tensor(DType.F32, count) : null;
+            Tensor second = algorithm.states() > 1 ? tensor(DType.F32, count) : null;
+            OptimizerStep step = new OptimizerStep(algorithm, GradientClip.NONE);
+            return () -> step.step(context, rate, null, counters, parameters, gradients, first, second);
+        });
+    }
+
+    private void images() {
+        long n = 4L * batch;
+        double pixels = 224.0 * 224 * 3 * n;
+        measure("normalize_image_forward", n + "x256x256x3 to 224x224", pixels * (1 + dtype.bytes()), () -> {
+            Tensor x = tensor(DType.U8, n, 256, 256, 3);
+            byte[] bytes = new byte[Math.toIntExact(x.shape().elements())];
+            new Random(1).nextBytes(bytes);
+            context.upload(MemorySegment.ofArray(bytes), x.segment());
+            Tensor placement = tensor(DType.I32, n, 3).set(Numbers.integers(1, Math.toIntExact(3 * n), 0, 31));
+            Tensor y = tensor(dtype, n, 224, 224, 3);
+            return () -> NormalizeImage.imageNet().forward(context, x, placement, y);
+        });
+    }
+
+    // ---- Measuring
+    // -------------------------------------------------------------------------------------------------------
+
+    /** Makes the operands of an operation and returns the call to time. */
+    @FunctionalInterface
+    private interface Setup {
+        Runnable call();
+    }
+
+    private void measure(String operation, String name, double bytes, Setup setup) {
+        measure(operation, name, MemorySegment.NULL, bytes, 0, setup);
+    }
+
+    private void measure(String operation, String name, MemorySegment desc, double bytes, double flops, Setup setup) {
+        try {
+            Runnable call = setup.call();
+            Stopwatch.Time time = stopwatch.time(call);
+            report.accept(new Measurement(
+                    operation,
+                    dtype,
+                    name,
+                    context.implementation(operation, desc),
+                    time.median(),
+                    time.range() / time.median(),
+                    time.repetitions(),
+                    bytes,
+                    flops,
+                    limits.memoryBound(dtype, bytes, flops),
+                    1e3 * limits.seconds(dtype, bytes, flops) / time.median()));
+        } catch (VeluException e) {
+            if (e.status() != Status.UNSUPPORTED && e.status() != Status.OUT_OF_MEMORY) {
+                throw e;
+            }
+            notRun.accept(new NotRun(operation + " " + dtype + " " + name, e.getMessage()));
+        } finally {
+            release();
+        }
+    }
+
+    /** The count of something of a number of bytes, multiplied or divided so that all of it is about the traffic wanted. */
+    private long scaled(long count, long bytesEach) {
+        double times = (double) traffic / ((double) count * bytesEach);
+        return times >= 0.5 ? Math.max(1, Math.round(times)) * count : Math.max(2, Math.round(times * count));
+    }
+
+    /** As many parameters as ResNet-50's, times a whole number, or as many as the traffic allows. */
+    private long parameters(int bytesEach) {
+        long fits = traffic / (PARAMETERS * bytesEach);
+        return fits > 0 ? fits * PARAMETERS : Math.max(1, traffic / bytesEach);
+    }
+
+    private Tensor tensor(DType type, long... sizes) {
+        Tensor tensor = Tensor.allocate(context, type, sizes);
+        tensors.add(tensor);
+        return tensor;
+    }
+
+    /** Standard normal numbers: zeros would run faster than data does, on some GPUs by an eighth. */
+    private Tensor random(DType type, long... sizes) {
+        Tensor values = tensor(DType.F32, sizes);
+        new RandomFill(new Initializer.Normal(0, 1), 1, tensors.size()).fill(context, values);
+        if (type == DType.F32) {
+            return values;
+        }
+        Tensor rounded = tensor(type, sizes);
+        new Cast(type).forward(context, values, rounded);
+        context.synchronize();
+        tensors.remove(values);
+        values.close();
+        return rounded;
+    }
+
+    private Tensor constant(float value, long size) {
+        float[] values = new float[Math.toIntExact(size)];
+        Arrays.fill(values, value);
+        return tensor(DType.F32, size).set(values);
+    }
+
+    private void release() {
+        context.synchronize();
+        tensors.forEach(Tensor::close);
+        tensors.clear();
+    }
+}

@@ -1,0 +1,34 @@
+// The entry that tells which implementation an operation uses.
+#include <cstdio>
+#include <cstring>
+
+#include "cuda/context.h"
+#include "cuda/conv2d.h"
+#include "cuda/linear.h"
+#include "cuda/operations.h"
+
+namespace velu::cuda {
+namespace {
+
+/// The pass that a name such as "conv2d_backward_data" ends with.
+int32_t pass_of(const char* operation) {
+    if (std::strstr(operation, "backward_data") != nullptr) return VELU_PASS_BACKWARD_DATA;
+    if (std::strstr(operation, "backward_weights") != nullptr) return VELU_PASS_BACKWARD_WEIGHTS;
+    return VELU_PASS_FORWARD;
+}
+
+}  // namespace
+
+velu_status impl_name(DeviceContext* context, const char* operation, const void* desc, char* name, size_t capacity) {
+    return guarded(context, [&](Context& ctx) {
+        std::string implementation = "cuda";
+        if (std::strncmp(operation, "conv2d_", 7) == 0) {
+            implementation = conv2d_impl(ctx, *static_cast<const velu_conv2d_desc*>(desc), pass_of(operation));
+        } else if (std::strncmp(operation, "linear_", 7) == 0) {
+            implementation = linear_impl(ctx, *static_cast<const velu_linear_desc*>(desc), pass_of(operation));
+        }
+        std::snprintf(name, capacity, "%s", implementation.c_str());
+    });
+}
+
+}  // namespace velu::cuda

@@ -1,0 +1,43 @@
+// The pointwise activations and their slopes, for one element of one thread. A NaN in x makes both NaN.
+#pragma once
+
+#include "cuda/lane.cuh"
+#include "math/exponential.h"
+#include "math/gelu.h"
+
+namespace velu::cuda {
+
+struct Identity {
+    static __device__ __forceinline__ float value(float x) { return x; }
+    static __device__ __forceinline__ float slope(float) { return 1.0f; }
+};
+
+struct Relu {
+    static __device__ __forceinline__ float value(float x) { return max(Lane(0.0f), Lane(x)).v; }
+    static __device__ __forceinline__ float slope(float x) { return x != x ? x : x > 0.0f ? 1.0f : 0.0f; }
+};
+
+struct Relu6 {
+    static __device__ __forceinline__ float value(float x) { return min(Lane(6.0f), max(Lane(0.0f), Lane(x))).v; }
+    static __device__ __forceinline__ float slope(float x) { return x != x ? x : x > 0.0f && x < 6.0f ? 1.0f : 0.0f; }
+};
+
+/// About 45 instructions, MUFU counted 8.
+struct Silu {
+    static __device__ __forceinline__ float value(float x) { return x * math::sigmoid(Lane(x), Lane(0.0f)).value.v; }
+    static __device__ __forceinline__ float slope(float x) {
+        const math::Sigmoid<Lane> s = math::sigmoid(Lane(x), Lane(0.0f));
+        return fmaf(x, s.slope.v, s.value.v);
+    }
+};
+
+/// About 50.
+struct Gelu {
+    static __device__ __forceinline__ float value(float x) { return x * math::normal(Lane(x)).distribution.v; }
+    static __device__ __forceinline__ float slope(float x) {
+        const math::Normal<Lane> n = math::normal(Lane(x));
+        return fmaf(x, n.density.v, n.distribution.v);
+    }
+};
+
+}  // namespace velu::cuda

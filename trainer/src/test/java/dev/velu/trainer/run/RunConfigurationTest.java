@@ -1,0 +1,38 @@
+package dev.velu.trainer.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.velu.models.NetworkSpec.Precision;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class RunConfigurationTest {
+    private static final RunConfiguration DEFAULTS = RunConfiguration.defaults();
+    private static final RunConfiguration CHANGED = DEFAULTS.with(Map.of("precision", "bf16", "tf32", true));
+
+    @Test
+    void precisionAndTf32AreKeptInItsJson() {
+        assertThat(RunConfiguration.fromJson(CHANGED.toJson(), "test")).isEqualTo(CHANGED);
+        assertThat(CHANGED.toJson()).contains("\"precision\" : \"bf16\"", "\"tf32\" : true");
+    }
+
+    @Test
+    void precisionAndTf32AreThoseOfTheNetworkAndItsContext() {
+        assertThat(DEFAULTS.network(2, 32).precision()).isEqualTo(Precision.FP32);
+        assertThat(CHANGED.network(2, 32).precision()).isEqualTo(Precision.BF16);
+        assertThat(DEFAULTS.contextOptions().allowTf32()).isFalse();
+        assertThat(CHANGED.contextOptions().allowTf32()).isTrue();
+    }
+
+    @Test
+    void aRunIsNotResumedWithAnotherPrecision() {
+        assertThat(CHANGED.differences(DEFAULTS)).containsExactly("precision: bf16 != fp32", "tf32: true != false");
+    }
+
+    @Test
+    void aFileFromBeforeThereWasTf32IsOfARunWithoutIt() {
+        String json = DEFAULTS.toJson().replaceFirst("\\s*\"tf32\" : false,", "");
+        assertThat(json).doesNotContain("tf32");
+        assertThat(RunConfiguration.fromJson(json, "test")).isEqualTo(DEFAULTS);
+    }
+}
