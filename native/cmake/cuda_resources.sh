@@ -1,6 +1,7 @@
 #!/bin/bash
 # What every kernel of the CUDA backend takes of a multiprocessor, as the compiler reports it: a Markdown table on
-# standard output, sorted by file, kernel and architecture.
+# standard output with registers per thread, and bytes that were stored to and loaded from memory for want of registers,
+# for each architecture.
 #
 #   native/cmake/cuda_resources.sh [architecture...]      default: 80 90 100
 #
@@ -97,12 +98,25 @@ done >"$work/table"
 cut -f2 "$work/table" | $demangle |
     sed -E 's/\(anonymous namespace\):://g; s/^void //; s/velu::cuda:://g; s/\((int|bool|long|unsigned int)\)//g; s/\(.*$//; s/\|/\\|/g' \
         >"$work/names"
-echo "| file | kernel | sm | registers | spilled bytes | stack bytes | shared bytes |"
-echo "|---|---|--:|--:|--:|--:|--:|"
-paste "$work/table" "$work/names" | sort -t "$(printf '\t')" -k1,1 -k8,8 -k3,3n |
-    awk -F '\t' '{ printf "| %s | `%s` | %s | %s | %s | %s | %s |\n", $1, $8, $3, $4, $5, $6, $7 }'
+printf '| file | kernel | shared bytes |'
+printf ' sm_%s |' "${architectures[@]}"
+printf '\n|---|---|--:|'
+printf -- '--:|%.0s' "${architectures[@]}"
+echo
+paste "$work/table" "$work/names" | sort -t "$(printf '\t')" -k1,1 -k8,8 -s |
+    awk -F '\t' -v list="${architectures[*]}" '
+        function row(   i) {
+            if (kernel == "") return
+            printf "| %s | `%s` | %s |", file, kernel, shared
+            for (i = 1; i <= count; ++i) printf " %s |", cell[architecture[i]]
+            print ""
+        }
+        BEGIN { count = split(list, architecture, " ") }
+        $1 != file || $8 != kernel { row(); file = $1; kernel = $8; delete cell }
+        { shared = $7; cell[$3] = $4 ($5 > 0 ? " (" $5 " B spilled)" : "") }
+        END { row() }'
 
 spilling=$(awk -F '\t' '$5 > 0' "$work/table" | wc -l)
 echo
-echo "$(wc -l <"$work/table") kernels, $spilling of them spill ($("$nvcc" --version | sed -n 's/.*release \([^,]*\).*/nvcc \1/p'))."
+echo "$(wc -l <"$work/table") compiled kernels, $spilling of them spill ($("$nvcc" --version | sed -n 's/.*release \([^,]*\).*/nvcc \1/p'))."
 [ "$spilling" -eq 0 ] || exit 2

@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(kPoolThreads, 3)
 // windows. For 2 x 2 windows with stride 2 it moves 5 bytes per float32 input element, so a budget of 34 instructions
 // (17 for bfloat16): a window of 2, and a share of the 230 of the pack's place. bfloat16 is limited by instructions.
 template <int N, class T>
-__global__ void __launch_bounds__(kPoolThreads, 3)
+__global__ void __launch_bounds__(kPoolThreads, 2)
     avg_pool2d_backward_kernel(velu_pool2d_desc desc, const T* __restrict__ dy, T* __restrict__ dx) {
     const int64_t channels = desc.channels;
     const int64_t out_height = pool2d_out_height(desc);

@@ -133,8 +133,12 @@ velu_status backend_query(velu_backend_info* info) {
     cudaDriverGetVersion(&driver);
     try {
         const std::string libraries = dynlink::describe();
-        std::snprintf(info->libraries, sizeof info->libraries, "CUDA runtime %d.%d (driver %d.%d)\n%s", runtime / 1000,
-                      runtime % 1000 / 10, driver / 1000, driver % 1000 / 10, libraries.c_str());
+        char supported[32] = "no driver";
+        if (driver != 0) {
+            std::snprintf(supported, sizeof supported, "driver %d.%d", driver / 1000, driver % 1000 / 10);
+        }
+        std::snprintf(info->libraries, sizeof info->libraries, "CUDA runtime %d.%d (%s)\n%s", runtime / 1000,
+                      runtime % 1000 / 10, supported, libraries.c_str());
     } catch (const std::exception& e) {
         std::snprintf(info->libraries, sizeof info->libraries, "%s", e.what());
     }
