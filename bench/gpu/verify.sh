@@ -70,6 +70,9 @@ skip() { # NAME REASON
     record "$1" 'not run' 0 "$2"
 }
 
+# rate FILE: images per second, for a remark.
+rate() { printf '%.1f images/s' "$(field "$1" images_per_second)"; }
+
 # The value of a field on a line of its own in indented JSON: field FILE NAME.
 field() { sed -n 's/^ *"'"$2"'" *: *"\{0,1\}\([^",]*\)"\{0,1\},\{0,1\} *$/\1/p' "$1" | head -n 1; }
 
@@ -150,7 +153,7 @@ ours() { # FILE PRECISION ACTIVATION [OPTION...]
     shift 3
     step "velu $precision $activation${*:+ ${*#--}}" 120 "$file" "$home/velu" bench step --device "$device" \
         --model resnet50 --size $size --batch-size $batch --precision "$precision" --activation "$activation" \
-        --steps $steps --warmup $warmup --json "$@" && remark "$(field "$results/$file" images_per_second) images/s"
+        --steps $steps --warmup $warmup --json "$@" && remark "$(rate "$results/$file")"
 }
 
 theirs() { # FILE PRECISION ACTIVATION MODE [OPTION...]
@@ -159,7 +162,7 @@ theirs() { # FILE PRECISION ACTIVATION MODE [OPTION...]
     step "pytorch $mode $precision $activation${*:+ ${*#--}}" 240 "$file" "$python" "$home/bench/peers/pytorch_step.py" \
         --device "$device" --size $size --batch-size $batch --precision "$precision" --activation "$activation" \
         --mode "$mode" --steps $steps --warmup $warmup --json "$@" &&
-        remark "$(field "$results/$file" images_per_second) images/s"
+        remark "$(rate "$results/$file")"
 }
 
 peers=true
@@ -190,11 +193,10 @@ done
     for file in "$results"/step-*.json; do
         [[ -s $file ]] || continue
         memory=$(field "$file" memory_bytes)
-        [[ $memory =~ ^[0-9]+$ ]] || memory=0
-        printf '%-28s %-6s %-11s %10.2f %7.1f%% %10.1f %11.2f\n' "$(field "$file" implementation)" \
+        [[ $memory =~ ^[0-9]+$ ]] && memory=$(awk "BEGIN { printf \"%.2f\", $memory / 1073741824 }") || memory=-
+        printf '%-28s %-6s %-11s %10.2f %7.1f%% %10.1f %11s\n' "$(field "$file" implementation)" \
             "$(field "$file" precision)" "$(field "$file" activation)" "$(field "$file" median_milliseconds)" \
-            "$(awk "BEGIN { print 100 * $(field "$file" spread) }")" "$(field "$file" images_per_second)" \
-            "$(awk "BEGIN { print $memory / 1073741824 }")"
+            "$(awk "BEGIN { print 100 * $(field "$file" spread) }")" "$(field "$file" images_per_second)" "$memory"
     done
     echo
     printf '%-28s %-8s %6s  %s\n' step outcome seconds remark
