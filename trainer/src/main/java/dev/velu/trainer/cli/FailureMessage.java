@@ -1,5 +1,6 @@
 package dev.velu.trainer.cli;
 
+import dev.velu.device.Device;
 import dev.velu.device.Status;
 import dev.velu.device.VeluException;
 import dev.velu.trainer.data.CorruptImageException;
@@ -66,7 +67,9 @@ final class FailureMessage {
 
     /** What the library below cannot know: the option that chooses another device. */
     private static String remedy(VeluException e) {
-        return e.status() == Status.BACKEND_UNAVAILABLE ? " (--device cpu does without)" : "";
+        boolean elsewhere =
+                e.status() == Status.BACKEND_UNAVAILABLE && !e.getMessage().startsWith("device " + Device.cpu());
+        return elsewhere ? " (--device cpu does without)" : "";
     }
 
     private static String fileSystem(FileSystemException e) {

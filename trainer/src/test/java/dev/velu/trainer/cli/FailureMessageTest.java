@@ -57,6 +57,13 @@ class FailureMessageTest {
     }
 
     @Test
+    void aBuildWithoutTheCpuIsNotSentThere() {
+        String message = "device cpu is unavailable: this build has no such backend";
+        assertThat(FailureMessage.of(new VeluException(Status.BACKEND_UNAVAILABLE, message)))
+                .isEqualTo(message);
+    }
+
+    @Test
     void isOneLineWithoutControlCharacters() {
         assertThat(FailureMessage.of(new IOException("a\n  b\u001b[0m"))).isEqualTo("a b?[0m");
     }
