@@ -1,21 +1,12 @@
 // The entry that tells which implementation an operation uses.
 #include <cstring>
 
+#include "core/pass.h"
 #include "cpu/context.h"
 #include "cpu/dnnl_state.h"
 #include "cpu/operations.h"
 
 namespace velu::cpu {
-namespace {
-
-/// The pass that a name such as "conv2d_backward_data" ends with.
-int32_t pass_of(const char* operation) {
-    if (std::strstr(operation, "backward_data") != nullptr) return VELU_PASS_BACKWARD_DATA;
-    if (std::strstr(operation, "backward_weights") != nullptr) return VELU_PASS_BACKWARD_WEIGHTS;
-    return VELU_PASS_FORWARD;
-}
-
-}  // namespace
 
 const char* isa_name(int32_t isa) {
     switch (isa) {

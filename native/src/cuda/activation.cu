@@ -15,24 +15,6 @@ struct Backward {
     static __device__ __forceinline__ float value(float x, float dy) { return dy * Activation::slope(x); }
 };
 
-/// Calls body(Activation{}) with the functions of a VELU_ACTIVATION.
-template <class Body>
-void with_activation(int32_t activation, const Body& body) {
-    switch (activation) {
-        case VELU_ACTIVATION_RELU:
-            return body(Relu{});
-        case VELU_ACTIVATION_RELU6:
-            return body(Relu6{});
-        case VELU_ACTIVATION_SILU:
-            return body(Silu{});
-        case VELU_ACTIVATION_GELU:
-            return body(Gelu{});
-        default:
-            throw Failure(VELU_STATUS_INVALID_ARGUMENT,
-                          "activation " + std::to_string(activation) + " is not RELU, RELU6, SILU or GELU");
-    }
-}
-
 }  // namespace
 
 velu_status activation_forward(DeviceContext* context, const velu_activation_desc* desc, const void* x, void* y) {

@@ -441,18 +441,8 @@ ChannelLine readable(const WritableLine& line) {
 /// Calls body(Activation{}) with the functions of a VELU_ACTIVATION other than VELU.
 template <class Body>
 void with_pointwise(int32_t activation, const Body& body) {
-    switch (activation) {
-        case VELU_ACTIVATION_RELU:
-            return body(Relu{});
-        case VELU_ACTIVATION_RELU6:
-            return body(Relu6{});
-        case VELU_ACTIVATION_SILU:
-            return body(Silu{});
-        case VELU_ACTIVATION_GELU:
-            return body(Gelu{});
-        default:
-            return body(Identity{});
-    }
+    if (activation == VELU_ACTIVATION_IDENTITY) return body(Identity{});
+    with_activation(activation, body);
 }
 
 /// Calls body(std::integral_constant with the channels of a thread).

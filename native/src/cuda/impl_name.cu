@@ -2,22 +2,13 @@
 #include <cstdio>
 #include <cstring>
 
+#include "core/pass.h"
 #include "cuda/context.h"
 #include "cuda/conv2d.h"
 #include "cuda/linear.h"
 #include "cuda/operations.h"
 
 namespace velu::cuda {
-namespace {
-
-/// The pass that a name such as "conv2d_backward_data" ends with.
-int32_t pass_of(const char* operation) {
-    if (std::strstr(operation, "backward_data") != nullptr) return VELU_PASS_BACKWARD_DATA;
-    if (std::strstr(operation, "backward_weights") != nullptr) return VELU_PASS_BACKWARD_WEIGHTS;
-    return VELU_PASS_FORWARD;
-}
-
-}  // namespace
 
 velu_status impl_name(DeviceContext* context, const char* operation, const void* desc, char* name, size_t capacity) {
     return guarded(context, [&](Context& ctx) {

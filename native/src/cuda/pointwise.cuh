@@ -1,6 +1,9 @@
 // The pointwise activations and their slopes, for one element of one thread. A NaN in x makes both NaN.
 #pragma once
 
+#include <string>
+
+#include "cuda/context.h"
 #include "cuda/lane.cuh"
 #include "math/exponential.h"
 #include "math/gelu.h"
@@ -39,5 +42,23 @@ struct Gelu {
         return fmaf(x, n.density.v, n.distribution.v);
     }
 };
+
+/// Calls body(Activation{}) with the functions of RELU, RELU6, SILU or GELU.
+template <class Body>
+void with_activation(int32_t activation, const Body& body) {
+    switch (activation) {
+        case VELU_ACTIVATION_RELU:
+            return body(Relu{});
+        case VELU_ACTIVATION_RELU6:
+            return body(Relu6{});
+        case VELU_ACTIVATION_SILU:
+            return body(Silu{});
+        case VELU_ACTIVATION_GELU:
+            return body(Gelu{});
+        default:
+            throw Failure(VELU_STATUS_INVALID_ARGUMENT,
+                          "activation " + std::to_string(activation) + " is not RELU, RELU6, SILU or GELU");
+    }
+}
 
 }  // namespace velu::cuda
