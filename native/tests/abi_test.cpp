@@ -110,7 +110,10 @@ int main() {
             }
             // The CPU converts between dtypes and moves elements of any, and computes in float32 only.
             const std::string operation = name;
-            if (!check::on_cpu() || operation == "velu_cast_forward" || operation == "velu_transpose_forward") return;
+            if (!check::on_cpu() || operation == "velu_cast_forward" || operation == "velu_transpose_forward" ||
+                operation == "velu_copy_rows_forward") {
+                return;
+            }
             desc.dtype = VELU_DTYPE_BF16;
             rejected(context, name, "bfloat16", operations::call(function, context, &desc, b.pointers),
                      VELU_STATUS_UNSUPPORTED);

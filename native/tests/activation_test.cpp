@@ -15,7 +15,8 @@ using check::Guarded;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr int32_t kAll[] = {VELU_ACTIVATION_RELU, VELU_ACTIVATION_RELU6, VELU_ACTIVATION_SILU, VELU_ACTIVATION_GELU};
+constexpr int32_t kAll[] = {VELU_ACTIVATION_RELU, VELU_ACTIVATION_RELU6, VELU_ACTIVATION_SILU, VELU_ACTIVATION_GELU,
+                            VELU_ACTIVATION_SIGMOID};
 
 double sigmoid(double x) {
     return 1 / (1 + std::exp(-x));
@@ -35,6 +36,8 @@ double value(int32_t activation, double x) {
             return x > 6 ? 6 : x > 0 ? x : 0;
         case VELU_ACTIVATION_SILU:
             return x * sigmoid(x);
+        case VELU_ACTIVATION_SIGMOID:
+            return sigmoid(x);
         default:
             return x * distribution(x);
     }
@@ -53,6 +56,8 @@ Slope slope(int32_t activation, double x) {
             return sum(x > 0 && x < 6, 0);
         case VELU_ACTIVATION_SILU:
             return sum(sigmoid(x), x * sigmoid(x) * sigmoid(-x));
+        case VELU_ACTIVATION_SIGMOID:
+            return sum(sigmoid(x) * sigmoid(-x), 0);
         default:
             return sum(distribution(x), x * phi(x));
     }
@@ -109,7 +114,43 @@ void nan_and_infinity(velu_context* context) {
         CHECK_SUCCESS(context, velu_activation_forward(context, &desc, x, y));
         CHECK_SUCCESS(context, velu_activation_backward(context, &desc, x, dy, dx));
         CHECK(std::isnan(y[0]) && std::isnan(dx[0]) && std::isnan(y[17]) && std::isnan(dx[17]));
-        CHECK_EQUAL(y[3], activation == VELU_ACTIVATION_RELU6 ? 6.0f : kInfinity);
+        CHECK_EQUAL(y[3], activation == VELU_ACTIVATION_RELU6     ? 6.0f
+                          : activation == VELU_ACTIVATION_SIGMOID ? 1.0f
+                                                                  : kInfinity);
+    }
+}
+
+/// Far from 0 the sigmoid and its slope keep their digits down to the smallest numbers, and nothing overflows.
+void sigmoid_keeps_its_digits(velu_context* context) {
+    Guarded<float> x(2001), dy(2001), y(2001), dx(2001);
+    for (int64_t i = 0; i < x.size; ++i) x[i] = static_cast<float>(i - 1000) * 0.087f;
+    x[0] = -kInfinity;
+    x[2000] = kInfinity;
+    std::fill_n(dy.data, dy.size, 1.0f);
+    const velu_activation_desc desc = descriptor(VELU_ACTIVATION_SIGMOID, x.size);
+    CHECK_SUCCESS(context, velu_activation_forward(context, &desc, x, y));
+    CHECK_SUCCESS(context, velu_activation_backward(context, &desc, x, dy, dx));
+    for (int64_t i = 0; i < x.size; ++i) {
+        const double expected = sigmoid(x[i]), derivative = sigmoid(x[i]) * sigmoid(-x[i]);
+        CHECK_NEAR(y[i], expected, 5e-7 * expected + 1e-44);
+        CHECK_NEAR(dx[i], derivative, 1e-6 * derivative + 1e-44);
+    }
+}
+
+/// Where f' is a function of f(x), a caller need not keep x.
+void gradient_from_the_result(velu_context* context) {
+    for (const int32_t activation : {VELU_ACTIVATION_RELU, VELU_ACTIVATION_RELU6}) {
+        const velu_activation_desc desc = descriptor(activation, 1001);
+        Guarded<float> x(1001), dy(1001), y(1001), dx(1001), from_y(1001);
+        x.fill_uniform(3, -9, 9);
+        x[0] = 0;
+        x[1] = 6;
+        x[2] = kNan;
+        dy.fill_uniform(4);
+        CHECK_SUCCESS(context, velu_activation_forward(context, &desc, x, y));
+        CHECK_SUCCESS(context, velu_activation_backward(context, &desc, x, dy, dx));
+        CHECK_SUCCESS(context, velu_activation_backward(context, &desc, y, dy, from_y));
+        CHECK_EQUAL(std::memcmp(dx, from_y, dx.bytes), 0);
     }
 }
 
@@ -147,6 +188,8 @@ int main() {
     check::on_every_isa("agreesWithFloat64ForOddCounts", odd_counts);
     check::on_every_isa("agreesWithFloat64AtKinksAndExtremes", special_points);
     check::on_every_isa("nanComesThrough", nan_and_infinity);
+    check::on_every_isa("sigmoidKeepsItsDigitsWhereItIsTiny", sigmoid_keeps_its_digits);
+    check::on_every_isa("reluGradientsCanBeTakenFromTheResult", gradient_from_the_result);
     check::on_every_isa("inPlaceGivesTheSameBits", in_place);
     check::test("sameBitsForAnyThreadCount", same_bits_for_any_threads);
     return check::report();

@@ -53,8 +53,8 @@ constexpr int64_t kCounts[] = {4096, 1003, 3};
 int main() {
     check::test("activations", [] {
         Context context;
-        for (const int32_t activation :
-             {VELU_ACTIVATION_RELU, VELU_ACTIVATION_RELU6, VELU_ACTIVATION_SILU, VELU_ACTIVATION_GELU}) {
+        for (const int32_t activation : {VELU_ACTIVATION_RELU, VELU_ACTIVATION_RELU6, VELU_ACTIVATION_SILU,
+                                         VELU_ACTIVATION_GELU, VELU_ACTIVATION_SIGMOID}) {
             for (const int64_t count : kCounts) {
                 const velu_activation_desc desc{check::device(), VELU_DTYPE_F32, count, activation, 0};
                 Twice<float> x(count), dy(count), y(count), dx(count);
@@ -89,7 +89,7 @@ int main() {
         Guarded<int64_t> step(1);
         step[0] = 9;
         for (const int64_t count : kCounts) {
-            const velu_dropout_desc desc{check::device(), VELU_DTYPE_F32, count, 42, 3, 0.3f};
+            const velu_dropout_desc desc{check::device(), VELU_DTYPE_F32, count, 42, 3, 0.3f, 1};
             Twice<float> x(count), y(count);
             x.fill(5);
             for (const size_t run : kRuns) {
@@ -104,7 +104,7 @@ int main() {
         for (const int64_t channels : {16, 6}) {
             for (const int32_t include : {0, 1}) {
                 const velu_pool2d_desc desc{
-                    check::device(), VELU_DTYPE_F32, 2, 9, 7, channels, 3, 3, 2, 2, 1, 1, include, 0};
+                    check::device(), VELU_DTYPE_F32, 2, 9, 7, channels, 3, 3, 2, 2, 1, 1, include, 0, 0};
                 const int64_t in = 2 * 9 * 7 * channels, out = 2 * 5 * 4 * channels;
                 Twice<float> x(in), dy(out), y(out), dx(in), mean(out), dmean(in);
                 Twice<uint8_t> argmax(out);
@@ -122,6 +122,86 @@ int main() {
                 check_equal("mean", mean);
                 check_equal("gradient of the mean", dmean);
             }
+        }
+    });
+
+    check::test("groupsOfDropout", [] {
+        Context context;
+        Guarded<int64_t> step(1);
+        step[0] = 9;
+        for (const int64_t group : {3, 16, 1003}) {
+            const velu_dropout_desc desc{check::device(), VELU_DTYPE_F32, 9 * group, 42, 3, 0.3f, group};
+            Twice<float> x(9 * group), y(9 * group);
+            x.fill(5);
+            for (const size_t run : kRuns) {
+                CHECK_SUCCESS(context, velu_dropout_forward(context, &desc, step, x[run], y[run]));
+            }
+            check_equal("y", y);
+        }
+    });
+
+    check::test("channelScales", [] {
+        Context context;
+        for (const int64_t channels : {260, 64, 8, 5}) {
+            for (const int64_t pixels : {1, 49, 700}) {
+                const velu_channel_scale_desc desc{check::device(), VELU_DTYPE_F32, 3, pixels, channels};
+                Twice<float> x(3 * pixels * channels), y(3 * pixels * channels), dy(3 * pixels * channels);
+                Twice<float> dx(3 * pixels * channels), scale(3 * channels), dscale(3 * channels);
+                x.fill(16);
+                dy.fill(17, 0, 1);
+                scale.fill(18);
+                for (const size_t run : kRuns) {
+                    CHECK_SUCCESS(context, velu_channel_scale_forward(context, &desc, x[run], scale[run], y[run]));
+                    CHECK_SUCCESS(context, velu_channel_scale_backward(context, &desc, x[run], scale[run], dy[run],
+                                                                       dx[run], dscale[run]));
+                }
+                check_equal("y", y);
+                check_equal("dx", dx);
+                for (int64_t i = 0; i < 3 * channels; ++i) {
+                    CHECK_NEAR(dscale.runs[1][i], dscale.runs[0][i], 1e-5 * static_cast<double>(pixels));
+                }
+            }
+        }
+    });
+
+    check::test("tokenEmbeddings", [] {
+        Context context;
+        for (const int64_t channels : {192, 20, 5}) {
+            const velu_token_embedding_desc desc{check::device(), VELU_DTYPE_F32, 3, 9, channels};
+            Twice<float> x(3 * 9 * channels), dx(3 * 9 * channels), y(3 * 10 * channels), dy(3 * 10 * channels);
+            Twice<float> class_token(channels), dclass_token(channels);
+            Twice<float> position(10 * channels), dposition(10 * channels);
+            x.fill(19);
+            dy.fill(20);
+            class_token.fill(21);
+            position.fill(22);
+            for (const size_t run : kRuns) {
+                CHECK_SUCCESS(context, velu_token_embedding_forward(context, &desc, x[run], class_token[run],
+                                                                    position[run], y[run]));
+                CHECK_SUCCESS(context, velu_token_embedding_backward(context, &desc, dy[run], dx[run],
+                                                                     dclass_token[run], dposition[run]));
+            }
+            check_equal("y", y);
+            check_equal("dx", dx);
+            check_near("dclass_token", dclass_token);
+            check_near("dposition", dposition);
+        }
+    });
+
+    check::test("adaptivePooling", [] {
+        Context context;
+        for (const int64_t channels : {64, 6}) {
+            const velu_adaptive_avg_pool2d_desc desc{check::device(), VELU_DTYPE_F32, 2, 9, 8, channels, 6, 7};
+            Twice<float> x(2 * 9 * 8 * channels), dx(2 * 9 * 8 * channels);
+            Twice<float> y(2 * 6 * 7 * channels), dy(2 * 6 * 7 * channels);
+            x.fill(23);
+            dy.fill(24);
+            for (const size_t run : kRuns) {
+                CHECK_SUCCESS(context, velu_adaptive_avg_pool2d_forward(context, &desc, x[run], y[run]));
+                CHECK_SUCCESS(context, velu_adaptive_avg_pool2d_backward(context, &desc, dy[run], dx[run]));
+            }
+            check_equal("y", y);
+            check_equal("dx", dx);
         }
     });
 

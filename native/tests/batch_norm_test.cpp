@@ -5,6 +5,7 @@
 // + 1e-6. Normalizing divides by a standard deviation, whose rounding and that of the mean enter every term; a
 // derivative of f, of order 1, passes them on.
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <string>
 #include <vector>
@@ -22,7 +23,7 @@ constexpr int32_t kAll[] = {VELU_ACTIVATION_IDENTITY, VELU_ACTIVATION_RELU, VELU
                             VELU_ACTIVATION_SILU,     VELU_ACTIVATION_GELU, VELU_ACTIVATION_VELU};
 
 velu_batch_norm_desc descriptor(int64_t rows, int64_t channels, int32_t activation, float w2_weight = 0) {
-    return {check::device(), VELU_DTYPE_F32, rows, channels, 1e-5f, 0.1f, activation, w2_weight, kCurve};
+    return {check::device(), VELU_DTYPE_F32, rows, channels, 1e-5f, 0.1f, activation, w2_weight, kCurve, 0, 0, 0};
 }
 
 // --- Reference -------------------------------------------------------------------------------------------------------
@@ -206,7 +207,7 @@ struct Run {
     }
     void backward(velu_context* context) {
         CHECK_SUCCESS(context, velu_batch_norm_backward(context, &desc, x, dy, weight, bias, residual_or_null(),
-                                                        lambda_or_null(), mean, inv_std, moments_or_null(), dx,
+                                                        lambda_or_null(), mean, inv_std, moments_or_null(), nullptr, dx,
                                                         with_residual ? dresidual.data : nullptr, dweight, dbias,
                                                         is_velu() ? dlambda.data : nullptr));
     }
@@ -404,11 +405,12 @@ void in_place(velu_context* context) {
                 joined.dy.fill_uniform(2);
                 float* dx = residual_in_dy ? joined.dx.data : joined.dy.data;
                 float* dresidual = !residual ? nullptr : residual_in_dy ? joined.dy.data : joined.dresidual.data;
-                CHECK_SUCCESS(context, velu_batch_norm_backward(
-                                           context, &joined.desc, joined.x, joined.dy, joined.weight, joined.bias,
-                                           joined.residual_or_null(), joined.lambda_or_null(), joined.mean,
-                                           joined.inv_std, joined.moments_or_null(), dx, dresidual, joined.dweight,
-                                           joined.dbias, joined.is_velu() ? joined.dlambda.data : nullptr));
+                CHECK_SUCCESS(context,
+                              velu_batch_norm_backward(context, &joined.desc, joined.x, joined.dy, joined.weight,
+                                                       joined.bias, joined.residual_or_null(), joined.lambda_or_null(),
+                                                       joined.mean, joined.inv_std, joined.moments_or_null(), nullptr,
+                                                       dx, dresidual, joined.dweight, joined.dbias,
+                                                       joined.is_velu() ? joined.dlambda.data : nullptr));
                 CHECK_EQUAL(std::memcmp(dx, apart.dx, apart.dx.bytes), 0);
                 if (residual) CHECK_EQUAL(std::memcmp(dresidual, apart.dresidual, apart.dx.bytes), 0);
                 CHECK_EQUAL(std::memcmp(joined.dweight, apart.dweight, apart.dweight.bytes), 0);
@@ -420,6 +422,123 @@ void in_place(velu_context* context) {
                                        joined.inv_std, joined.moments_or_null()));
             CHECK_EQUAL(std::memcmp(joined.residual, apart.y, apart.y.bytes), 0);
         }
+    }
+}
+
+/// A matrix whose rows lie further apart than their channels.
+struct Pitched {
+    Pitched(int64_t rows, int64_t row_channels, int64_t row_pitch)
+        : channels(row_channels), pitch(row_pitch), data((rows - 1) * pitch + channels) {}
+
+    float& at(int64_t dense) { return data[dense / channels * pitch + dense % channels]; }
+    void set(const Guarded<float>& dense) {
+        for (int64_t i = 0; i < dense.size; ++i) at(i) = dense[i];
+    }
+    bool untouched_between_rows() {
+        for (int64_t i = 0; i < data.size; ++i) {
+            if (i % pitch >= channels && std::memcmp(data.data + i, "\xA5\xA5\xA5\xA5", 4) != 0) return false;
+        }
+        return true;
+    }
+
+    int64_t channels, pitch;
+    Guarded<float> data;
+};
+
+/// On CUDA sums may have another order where rows do not lie side by side.
+void same(const Guarded<float>& actual, const Guarded<float>& expected) {
+    for (int64_t i = 0; i < expected.size; ++i) {
+        CHECK_NEAR(actual[i], expected[i], check::on_cpu() ? 0 : 1e-5 * (1 + std::fabs(expected[i])));
+    }
+}
+
+void pitched_rows(velu_context* context) {
+    for (const int32_t activation : kAll) {
+        for (const bool residual : {false, true}) {
+            for (const auto& [rows, channels, rest] :
+                 {std::array<int64_t, 3>{77, 67, 13}, {300, 32, 96}, {9, 300, 1}, {33, 1, 2}}) {
+                Run dense(descriptor(rows, channels, activation), residual);
+                Run run(descriptor(rows, channels, activation), residual);
+                run.desc.x_pitch = channels + rest;
+                Pitched x(rows, channels, run.desc.x_pitch);
+                x.set(run.x);
+                dense.forward(context);
+                dense.backward(context);
+                CHECK_SUCCESS(context, velu_batch_norm_forward_training(
+                                           context, &run.desc, x.data, run.weight, run.bias, run.residual_or_null(),
+                                           run.lambda_or_null(), run.running_mean, run.running_var, run.tracked, run.y,
+                                           run.mean, run.inv_std, run.moments_or_null()));
+                same(run.mean, dense.mean);
+                same(run.running_var, dense.running_var);
+                same(run.y, dense.y);
+
+                // dx beside others, and what is added to it: nothing, a tensor of its own, or what dx holds.
+                Guarded<float> added(run.size);
+                added.fill_uniform(9);
+                for (const int64_t dx_rest : {int64_t{0}, rest}) {
+                    for (const int addend_kind : {0, 1, 2}) {
+                        run.desc.dx_pitch = channels + dx_rest;
+                        run.desc.dx_addend_pitch = addend_kind == 2 ? run.desc.dx_pitch : channels + 2 * rest;
+                        Pitched dx(rows, channels, run.desc.dx_pitch);
+                        Pitched addend(rows, channels, run.desc.dx_addend_pitch);
+                        (addend_kind == 2 ? dx : addend).set(added);
+                        const float* what = addend_kind == 0   ? nullptr
+                                            : addend_kind == 1 ? addend.data.data
+                                                               : dx.data.data;
+                        CHECK_SUCCESS(context, velu_batch_norm_backward(
+                                                   context, &run.desc, x.data, run.dy, run.weight, run.bias,
+                                                   run.residual_or_null(), run.lambda_or_null(), dense.mean,
+                                                   dense.inv_std, run.is_velu() ? dense.moments.data : nullptr, what,
+                                                   dx.data, residual ? run.dresidual.data : nullptr, run.dweight,
+                                                   run.dbias, run.is_velu() ? run.dlambda.data : nullptr));
+                        for (int64_t i = 0; i < run.size; ++i) {
+                            const float expected = dense.dx[i] + (addend_kind == 0 ? 0.0f : added[i]);
+                            CHECK_NEAR(dx.at(i), expected,
+                                       check::on_cpu() ? 0 : 1e-5 * (1 + std::fabs(expected) + std::fabs(added[i])));
+                        }
+                        CHECK(dx.untouched_between_rows());
+                        same(run.dweight, dense.dweight);
+                        same(run.dbias, dense.dbias);
+                        if (residual) same(run.dresidual, dense.dresidual);
+                        if (run.is_velu()) same(run.dlambda, dense.dlambda);
+                    }
+                }
+            }
+        }
+    }
+}
+
+void pitched_inference(velu_context* context) {
+    for (const int32_t activation : kAll) {
+        Run dense(descriptor(50, 37, activation), false), run(descriptor(50, 37, activation), false);
+        run.desc.x_pitch = 40;
+        Pitched x(50, 37, 40);
+        x.set(run.x);
+        for (Run* each : {&dense, &run}) {
+            CHECK_SUCCESS(context, velu_batch_norm_forward_inference(
+                                       context, &each->desc, each == &run ? x.data.data : each->x.data, each->weight,
+                                       each->bias, nullptr, each->lambda_or_null(), each->running_mean,
+                                       each->running_var, each->y, each->moments_or_null()));
+        }
+        same(run.y, dense.y);
+    }
+}
+
+/// An addend in dense memory, also where dx overwrites dy.
+void addend_with_dx_in_dy(velu_context* context) {
+    for (const int32_t activation : kAll) {
+        Run apart(descriptor(77, 67, activation), false), joined(descriptor(77, 67, activation), false);
+        Guarded<float> added(apart.size);
+        added.fill_uniform(9);
+        apart.forward(context);
+        apart.backward(context);
+        joined.forward(context);
+        CHECK_SUCCESS(context,
+                      velu_batch_norm_backward(context, &joined.desc, joined.x, joined.dy, joined.weight, joined.bias,
+                                               nullptr, joined.lambda_or_null(), joined.mean, joined.inv_std,
+                                               joined.moments_or_null(), added, joined.dy, nullptr, joined.dweight,
+                                               joined.dbias, joined.is_velu() ? joined.dlambda.data : nullptr));
+        for (int64_t i = 0; i < apart.size; ++i) CHECK_EQUAL(joined.dy[i], apart.dx[i] + added[i]);
     }
 }
 
@@ -470,6 +589,9 @@ int main() {
     check::on_every_isa("runningStatisticsFollowTorch", running_statistics);
     check::on_every_isa("inferenceUsesTheGivenStatistics", inference);
     check::on_every_isa("inPlaceGivesTheSameBits", in_place);
+    check::on_every_isa("rowsThatLieApartGiveTheSameResults", pitched_rows);
+    check::on_every_isa("inferenceTakesRowsThatLieApart", pitched_inference);
+    check::on_every_isa("anAddendIsAddedToTheGradientInPlace", addend_with_dx_in_dy);
     check::on_every_isa("nanStaysInItsChannel", nan_stays_in_its_channel);
     check::test("sameBitsForAnyThreadCount", same_bits_for_any_threads);
     return check::report();

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string>
 
+#include "activation_value.h"
 #include "check.h"
 
 using check::Context;
@@ -82,16 +83,17 @@ const Shape kShapes[] = {
     {1, 9, 9, 288, 288, 3, 2, 1, 1, 288}, {3, 4, 5, 8, 8, 7, 1, 3, 1, 8},
 };
 
-void all_passes(velu_context* context, const Shape& s, bool misalign) {
-    velu_conv2d_desc desc = {check::device(), VELU_DTYPE_F32, s.batch,    s.height, s.width,  s.in,
-                             s.out,           s.kernel,       s.kernel,   s.stride, s.stride, s.padding,
-                             s.padding,       s.dilation,     s.dilation, s.groups, 0};
+/// rest: elements between the pixels of y and dy.
+void all_passes(velu_context* context, const Shape& s, int32_t activation, int64_t rest, bool misalign) {
+    velu_conv2d_desc desc = {check::device(), VELU_DTYPE_F32, s.batch,    s.height, s.width,    s.in,
+                             s.out,           s.kernel,       s.kernel,   s.stride, s.stride,   s.padding,
+                             s.padding,       s.dilation,     s.dilation, s.groups, activation, s.out + rest};
     const auto windows = [&](int64_t in) {
         return (in + 2 * s.padding - s.dilation * (s.kernel - 1) - 1) / s.stride + 1;
     };
     const int64_t weights = s.out * s.kernel * s.kernel * (s.in / s.groups);
     Numbers x(s.batch * s.height * s.width * s.in, misalign), weight(weights, misalign);
-    Numbers y(s.batch * windows(s.height) * windows(s.width) * s.out, misalign);
+    Numbers y(s.batch * windows(s.height) * windows(s.width) * desc.y_pitch, misalign);
     Numbers dx(x.floats.size, misalign), dy(y.floats.size, misalign);
     Guarded<float> bias(s.out);
     Guarded<float> dweight[2] = {Guarded<float>(weights), Guarded<float>(weights)};
@@ -117,8 +119,9 @@ void all_passes(velu_context* context, const Shape& s, bool misalign) {
     check_same("dbias", dbias[VELU_DTYPE_BF16], dbias[VELU_DTYPE_F32]);
 }
 
-void all_passes_of_linear(velu_context* context, int64_t rows, int64_t in, int64_t out, bool misalign) {
-    velu_linear_desc desc = {check::device(), VELU_DTYPE_F32, rows, in, out};
+void all_passes_of_linear(velu_context* context, int64_t rows, int64_t in, int64_t out, int32_t activation,
+                          bool misalign) {
+    velu_linear_desc desc = {check::device(), VELU_DTYPE_F32, rows, in, out, activation, 0};
     Numbers x(rows * in, misalign), weight(out * in, misalign), y(rows * out, misalign);
     Numbers dx(rows * in, misalign), dy(rows * out, misalign);
     Guarded<float> bias(out);
@@ -152,13 +155,20 @@ int main() {
         const std::string where = misalign ? " (memory aligned to elements only)" : "";
         test(("convolutionInBfloat16IsTheRoundedOneInFloat32" + where).c_str(), [&] {
             const Context context;
-            for (const Shape& shape : kShapes) all_passes(context, shape, misalign);
+            for (const Shape& shape : kShapes) {
+                const auto index = static_cast<size_t>(&shape - kShapes);
+                all_passes(context, shape, VELU_ACTIVATION_IDENTITY, 0, misalign);
+                all_passes(context, shape, kFusedActivations[index % std::size(kFusedActivations)],
+                           index % 2 == 0 ? 8 : 3, misalign);
+            }
         });
         test(("linearInBfloat16IsTheRoundedOneInFloat32" + where).c_str(), [&] {
             const Context context;
             for (const auto& [rows, in, out] :
                  {std::array<int64_t, 3>{1, 1, 1}, {33, 31, 7}, {64, 64, 80}, {700, 24, 16}, {5, 200, 66}}) {
-                all_passes_of_linear(context, rows, in, out, misalign);
+                for (const int32_t activation : kFusedActivations) {
+                    all_passes_of_linear(context, rows, in, out, activation, misalign);
+                }
             }
         });
     }

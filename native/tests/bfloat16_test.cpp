@@ -3,6 +3,7 @@
 // Results that are float32 in both (losses, parameters) agree to 1e-6 of their size. The float32 results have tests of
 // their own.
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "check.h"
@@ -89,13 +90,16 @@ constexpr Shape kShapes[] = {{4096, 0}, {1003, 0}, {7, 0}, {515, 1}};
 
 velu_pool2d_desc pool(int32_t dtype, int64_t channels, int32_t kernel, int32_t stride, int32_t padding,
                       int32_t count_include_pad) {
-    return {check::device(), dtype,  2,      9,       8,       channels,          kernel,
-            kernel,          stride, stride, padding, padding, count_include_pad, 0};
+    return {check::device(),   dtype, 2, 9, 8, channels, kernel, kernel, stride, stride, padding, padding,
+            count_include_pad, 0,     0};
 }
 
 int64_t out_size(int64_t in, const velu_pool2d_desc& desc) {
     return (in + 2 * desc.padding_height - desc.kernel_height) / desc.stride_height + 1;
 }
+
+/// Elements between the pixels of a pool's result: none, and ones that do and do not allow packs.
+constexpr int64_t kRests[] = {0, 8, 3};
 
 /// Whether the device under test computes in bfloat16.
 bool has_bfloat16() {
@@ -114,8 +118,8 @@ int main() {
 
     check::test("activationsRoundTheFloat32Result", [] {
         Context context;
-        for (const int32_t activation :
-             {VELU_ACTIVATION_RELU, VELU_ACTIVATION_RELU6, VELU_ACTIVATION_SILU, VELU_ACTIVATION_GELU}) {
+        for (const int32_t activation : {VELU_ACTIVATION_RELU, VELU_ACTIVATION_RELU6, VELU_ACTIVATION_SILU,
+                                         VELU_ACTIVATION_GELU, VELU_ACTIVATION_SIGMOID}) {
             for (const Shape& shape : kShapes) {
                 Numbers x(shape.count, shape.misalign), dy(shape.count), y(shape.count), dx(shape.count);
                 x.fill(1, -9, 9);
@@ -157,7 +161,7 @@ int main() {
             Numbers x(shape.count, shape.misalign), y(shape.count), dx(shape.count);
             x.fill(5, 1, 4);
             for (const int32_t dtype : kBoth) {
-                const velu_dropout_desc desc{check::device(), dtype, shape.count, 42, 3, 0.3f};
+                const velu_dropout_desc desc{check::device(), dtype, shape.count, 42, 3, 0.3f, 1};
                 CHECK_SUCCESS(context, velu_dropout_forward(context, &desc, step, x.of(dtype), y.of(dtype)));
                 CHECK_SUCCESS(context, velu_dropout_backward(context, &desc, step, x.of(dtype), dx.of(dtype)));
             }
@@ -167,25 +171,172 @@ int main() {
         }
     });
 
-    check::test("maxPoolingChoosesTheSameElements", [] {
+    check::test("dropoutKeepsTheSameGroups", [] {
         Context context;
-        for (const int64_t channels : {16, 12, 5}) {
-            velu_pool2d_desc desc = pool(VELU_DTYPE_F32, channels, 3, 2, 1, 0);
-            const int64_t in = 2 * 9 * 8 * channels, out = 2 * out_size(9, desc) * out_size(8, desc) * channels;
-            Numbers x(in), y(out), dy(out), dx(in);
-            Guarded<uint8_t> positions(out), half_positions(out);
-            x.fill(6);
-            dy.fill(7);
-            x.set(channels * 3, NAN);
+        Guarded<int64_t> step(1);
+        step[0] = 11;
+        for (const int64_t group : {3, 8, 520}) {
+            Numbers x(17 * group), y(17 * group);
+            x.fill(5, 1, 4);
             for (const int32_t dtype : kBoth) {
-                desc.dtype = dtype;
-                uint8_t* argmax = dtype == VELU_DTYPE_BF16 ? half_positions.data : positions.data;
-                CHECK_SUCCESS(context, velu_max_pool2d_forward(context, &desc, x.of(dtype), y.of(dtype), argmax));
-                CHECK_SUCCESS(context, velu_max_pool2d_backward(context, &desc, dy.of(dtype), argmax, dx.of(dtype)));
+                const velu_dropout_desc desc{check::device(), dtype, 17 * group, 42, 3, 0.3f, group};
+                CHECK_SUCCESS(context, velu_dropout_forward(context, &desc, step, x.of(dtype), y.of(dtype)));
+            }
+            check_rounded("y", y);
+            for (int64_t i = 0; i < 17 * group; ++i) CHECK_EQUAL(y.halves[i] == 0, y.floats[i] == 0);
+        }
+    });
+
+    check::test("channelScaleRoundsTheFloat32Result", [] {
+        Context context;
+        for (const int64_t channels : {520, 64, 12, 1}) {
+            for (const int64_t pixels : {1, 49, 700}) {
+                Numbers x(2 * pixels * channels), y(2 * pixels * channels), dy(2 * pixels * channels, 1);
+                Numbers dx(2 * pixels * channels), scale(2 * channels), dscale(2 * channels);
+                x.fill(20, 0, 4);  // so that the sums do not cancel
+                dy.fill(21, 0, 4);
+                scale.fill(22, 0, 1);
+                for (const int32_t dtype : kBoth) {
+                    const velu_channel_scale_desc desc{check::device(), dtype, 2, pixels, channels};
+                    CHECK_SUCCESS(
+                        context, velu_channel_scale_forward(context, &desc, x.of(dtype), scale.of(dtype), y.of(dtype)));
+                    CHECK_SUCCESS(context, velu_channel_scale_backward(context, &desc, x.of(dtype), scale.of(dtype),
+                                                                       dy.of(dtype), dx.of(dtype), dscale.of(dtype)));
+                }
+                check_rounded("y", y);
+                check_rounded("dx", dx);
+                check_rounded("dscale", dscale);
+            }
+        }
+    });
+
+    check::test("tokenEmbeddingRoundsTheFloat32ResultAndSumsInFloat32", [] {
+        Context context;
+        for (const int64_t channels : {192, 12, 5}) {
+            constexpr int64_t kBatch = 3, kPatches = 9;
+            const int64_t patches = kPatches * channels, tokens = patches + channels;
+            Numbers x(kBatch * patches), y(kBatch * tokens), dy(kBatch * tokens), dx(kBatch * patches);
+            Guarded<float> class_token(channels), position(tokens);
+            Guarded<float> dclass_token[2] = {Guarded<float>(channels), Guarded<float>(channels)};
+            Guarded<float> dposition[2] = {Guarded<float>(tokens), Guarded<float>(tokens)};
+            x.fill(23);
+            dy.fill(24);
+            class_token.fill_uniform(25);
+            position.fill_uniform(26);
+            for (const int32_t dtype : kBoth) {
+                const velu_token_embedding_desc desc{check::device(), dtype, kBatch, kPatches, channels};
+                CHECK_SUCCESS(context, velu_token_embedding_forward(context, &desc, x.of(dtype), class_token, position,
+                                                                    y.of(dtype)));
+                CHECK_SUCCESS(context, velu_token_embedding_backward(context, &desc, dy.of(dtype), dx.of(dtype),
+                                                                     dclass_token[dtype], dposition[dtype]));
             }
             check_rounded("y", y);
             check_rounded("dx", dx);
-            for (int64_t i = 0; i < out; ++i) CHECK_EQUAL(int{half_positions[i]}, int{positions[i]});
+            check_near("dclass_token", dclass_token[VELU_DTYPE_BF16], dclass_token[VELU_DTYPE_F32]);
+            check_near("dposition", dposition[VELU_DTYPE_BF16], dposition[VELU_DTYPE_F32]);
+        }
+    });
+
+    check::test("adaptiveAveragePoolingRoundsTheFloat32Result", [] {
+        Context context;
+        for (const int64_t channels : {72, 12, 5}) {
+            for (const auto& [height, width] : {std::pair<int64_t, int64_t>{13, 9}, {3, 5}, {7, 7}}) {
+                Numbers x(2 * height * width * channels), dx(2 * height * width * channels);
+                Numbers y(2 * 7 * 6 * channels), dy(2 * 7 * 6 * channels);
+                x.fill(27);
+                dy.fill(28);
+                for (const int32_t dtype : kBoth) {
+                    const velu_adaptive_avg_pool2d_desc desc{check::device(), dtype, 2, height, width, channels, 7, 6};
+                    CHECK_SUCCESS(context, velu_adaptive_avg_pool2d_forward(context, &desc, x.of(dtype), y.of(dtype)));
+                    CHECK_SUCCESS(context,
+                                  velu_adaptive_avg_pool2d_backward(context, &desc, dy.of(dtype), dx.of(dtype)));
+                }
+                check_rounded("y", y);
+                check_rounded("dx", dx);
+            }
+        }
+    });
+
+    check::test("batchNormOfRowsThatLieApartIsThatOfDenseOnes", [] {
+        Context context;
+        for (const int64_t channels : {64, 12, 5}) {
+            for (const int64_t rest : {8, 3}) {
+                constexpr int64_t kRows = 90;
+                const int64_t pitch = channels + rest;
+                velu_batch_norm_desc desc = {check::device(),
+                                             VELU_DTYPE_BF16,
+                                             kRows,
+                                             channels,
+                                             1e-5f,
+                                             0.1f,
+                                             VELU_ACTIVATION_RELU,
+                                             0,
+                                             {},
+                                             0,
+                                             0,
+                                             0};
+                Numbers x(kRows * channels), dy(kRows * channels), y(kRows * channels), dx(kRows * channels);
+                Numbers addend(kRows * channels), apart_x(kRows * pitch), apart_dx(kRows * pitch);
+                Numbers apart_y(kRows * channels);
+                Guarded<float> weight(channels), bias(channels), mean(channels), inv_std(channels), dweight(channels),
+                    dbias(channels);
+                x.fill(29);
+                dy.fill(30, -1, 1);
+                addend.fill(31);
+                weight.fill_uniform(32, 0.5, 1.5);
+                bias.fill_uniform(33);
+                const auto place = [&](int64_t i) { return i / channels * pitch + i % channels; };
+                for (int64_t i = 0; i < kRows * channels; ++i) {
+                    apart_x.halves[place(i)] = x.halves[i];
+                    apart_dx.halves[place(i)] = addend.halves[i];
+                }
+                const auto run = [&](Numbers& from, Numbers& to, Numbers& gradient, const void* added) {
+                    CHECK_SUCCESS(context, velu_batch_norm_forward_training(context, &desc, from.halves, weight, bias,
+                                                                            nullptr, nullptr, nullptr, nullptr, nullptr,
+                                                                            to.halves, mean, inv_std, nullptr));
+                    CHECK_SUCCESS(
+                        context, velu_batch_norm_backward(context, &desc, from.halves, dy.halves, weight, bias, nullptr,
+                                                          nullptr, mean, inv_std, nullptr, added, gradient.halves,
+                                                          nullptr, dweight, dbias, nullptr));
+                };
+                run(x, y, dx, nullptr);
+                desc.x_pitch = desc.dx_pitch = desc.dx_addend_pitch = pitch;
+                run(apart_x, apart_y, apart_dx, apart_dx.halves);
+                for (int64_t i = 0; i < kRows * channels; ++i) {
+                    CHECK(std::abs(rank(apart_y.halves[i]) - rank(y.halves[i])) <= 1);
+                    // Three results of size 3 at most are rounded: dense dx, what dx is made of, and the sum.
+                    CHECK_NEAR(widened(apart_dx.halves[place(i)]), widened(dx.halves[i]) + addend.floats[i], 0x1p-5);
+                }
+                for (int64_t i = 0; i < kRows * pitch; ++i) {
+                    if (i % pitch >= channels) CHECK_EQUAL(apart_dx.halves[i], 0xA5A5);
+                }
+            }
+        }
+    });
+
+    check::test("maxPoolingChoosesTheSameElements", [] {
+        Context context;
+        for (const int64_t channels : {16, 12, 5}) {
+            for (const int64_t rest : kRests) {
+                velu_pool2d_desc desc = pool(VELU_DTYPE_F32, channels, 3, 2, 1, 0);
+                desc.y_pitch = channels + rest;
+                const int64_t in = 2 * 9 * 8 * channels, out = 2 * out_size(9, desc) * out_size(8, desc);
+                Numbers x(in), y(out * desc.y_pitch), dy(out * desc.y_pitch), dx(in);
+                Guarded<uint8_t> positions(out * channels), half_positions(out * channels);
+                x.fill(6);
+                dy.fill(7);
+                x.set(channels * 3, NAN);
+                for (const int32_t dtype : kBoth) {
+                    desc.dtype = dtype;
+                    uint8_t* argmax = dtype == VELU_DTYPE_BF16 ? half_positions.data : positions.data;
+                    CHECK_SUCCESS(context, velu_max_pool2d_forward(context, &desc, x.of(dtype), y.of(dtype), argmax));
+                    CHECK_SUCCESS(context,
+                                  velu_max_pool2d_backward(context, &desc, dy.of(dtype), argmax, dx.of(dtype)));
+                }
+                check_rounded("y", y);
+                check_rounded("dx", dx);
+                for (int64_t i = 0; i < out * channels; ++i) CHECK_EQUAL(int{half_positions[i]}, int{positions[i]});
+            }
         }
     });
 
@@ -193,18 +344,22 @@ int main() {
         Context context;
         for (const int64_t channels : {16, 12, 5}) {
             for (const int32_t count_include_pad : {0, 1}) {
-                velu_pool2d_desc desc = pool(VELU_DTYPE_F32, channels, 3, 2, 1, count_include_pad);
-                const int64_t in = 2 * 9 * 8 * channels, out = 2 * out_size(9, desc) * out_size(8, desc) * channels;
-                Numbers x(in), y(out), dy(out), dx(in);
-                x.fill(8);
-                dy.fill(9);
-                for (const int32_t dtype : kBoth) {
-                    desc.dtype = dtype;
-                    CHECK_SUCCESS(context, velu_avg_pool2d_forward(context, &desc, x.of(dtype), y.of(dtype)));
-                    CHECK_SUCCESS(context, velu_avg_pool2d_backward(context, &desc, dy.of(dtype), dx.of(dtype)));
+                for (const int64_t rest : kRests) {
+                    velu_pool2d_desc desc = pool(VELU_DTYPE_F32, channels, 3, 2, 1, count_include_pad);
+                    desc.y_pitch = channels + rest;
+                    const int64_t in = 2 * 9 * 8 * channels;
+                    const int64_t out = 2 * out_size(9, desc) * out_size(8, desc) * desc.y_pitch;
+                    Numbers x(in), y(out), dy(out), dx(in);
+                    x.fill(8);
+                    dy.fill(9);
+                    for (const int32_t dtype : kBoth) {
+                        desc.dtype = dtype;
+                        CHECK_SUCCESS(context, velu_avg_pool2d_forward(context, &desc, x.of(dtype), y.of(dtype)));
+                        CHECK_SUCCESS(context, velu_avg_pool2d_backward(context, &desc, dy.of(dtype), dx.of(dtype)));
+                    }
+                    check_rounded("y", y);
+                    check_rounded("dx", dx);
                 }
-                check_rounded("y", y);
-                check_rounded("dx", dx);
             }
         }
     });

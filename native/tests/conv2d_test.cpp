@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "activation_value.h"
 #include "check.h"
 #include "reference_sum.h"
 
@@ -43,7 +44,7 @@ const Shape kShapes[] = {
 velu_conv2d_desc describe(const Shape& s) {
     return {check::device(), VELU_DTYPE_F32,  s.batch,        s.height, s.width,  s.in,
             s.out,           s.kernel_height, s.kernel_width, s.stride, s.stride, s.padding,
-            s.padding,       s.dilation,      s.dilation,     s.groups, 0};
+            s.padding,       s.dilation,      s.dilation,     s.groups, 0,        0};
 }
 
 int64_t windows(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
@@ -89,45 +90,78 @@ void for_each_product(const velu_conv2d_desc& d, const Visit& visit) {
     }
 }
 
+/// y as a descriptor lays it out: what lies between its pixels belongs to somebody else.
+struct Pixels {
+    explicit Pixels(const velu_conv2d_desc& d)
+        : channels(d.out_channels),
+          pitch(d.y_pitch == 0 ? channels : d.y_pitch),
+          count(d.batch * out_height(d) * out_width(d)),
+          data((count - 1) * pitch + channels) {}
+
+    void set(const Guarded<float>& dense) {
+        for (int64_t i = 0; i < dense.size; ++i) data[i / channels * pitch + i % channels] = dense[i];
+    }
+    /// Also checks that nothing was written between the pixels.
+    void get(Guarded<float>& dense) const {
+        for (int64_t i = 0; i < dense.size; ++i) dense[i] = data[i / channels * pitch + i % channels];
+        for (int64_t i = 0; i < data.size; ++i) {
+            uint32_t bits = 0;
+            std::memcpy(&bits, data.data + i, sizeof bits);
+            CHECK(i % pitch < channels || bits == 0xA5A5A5A5u);
+        }
+    }
+
+    int64_t channels, pitch, count;
+    Guarded<float> data;
+};
+
 struct Case {
     explicit Case(const velu_conv2d_desc& d)
         : desc(d),
           x(d.batch * d.in_height * d.in_width * d.in_channels),
           weight(d.out_channels * d.kernel_height * d.kernel_width * (d.in_channels / d.groups)),
           bias(d.out_channels),
-          y(d.batch * out_height(d) * out_width(d) * d.out_channels) {
+          y(d.batch * out_height(d) * out_width(d) * d.out_channels),
+          dy(d) {
         x.fill_uniform(1);
         weight.fill_uniform(2);
         bias.fill_uniform(3);
         y.fill_uniform(4);
+        dy.set(y);
     }
 
     velu_conv2d_desc desc;
-    Guarded<float> x, weight, bias, y;  // y doubles as dy
+    Guarded<float> x, weight, bias, y;  // y holds the values of dy
+    Pixels dy;
 };
 
 std::string text(const velu_conv2d_desc& d) {
     char shape[200];
     std::snprintf(shape, sizeof shape,
-                  "%lldx%lldx%lldx%lld -> %lld, kernel %dx%d stride %d,%d padding %d,%d dilation %d,%d groups %d",
+                  "%lldx%lldx%lldx%lld -> %lld, kernel %dx%d stride %d,%d padding %d,%d dilation %d,%d groups %d "
+                  "activation %d pitch %lld",
                   static_cast<long long>(d.batch), static_cast<long long>(d.in_height),
                   static_cast<long long>(d.in_width), static_cast<long long>(d.in_channels),
                   static_cast<long long>(d.out_channels), d.kernel_height, d.kernel_width, d.stride_height,
-                  d.stride_width, d.padding_height, d.padding_width, d.dilation_height, d.dilation_width, d.groups);
+                  d.stride_width, d.padding_height, d.padding_width, d.dilation_height, d.dilation_width, d.groups,
+                  d.activation, static_cast<long long>(d.y_pitch));
     return shape;
 }
 
 using Sums = std::vector<ReferenceSum>;
 
-void near(const char* what, const velu_conv2d_desc& desc, const Guarded<float>& actual, const Sums& expected) {
+void near(const char* what, const velu_conv2d_desc& desc, const Guarded<float>& actual, const Sums& sums,
+          int32_t activation = VELU_ACTIVATION_IDENTITY) {
     for (int64_t i = 0; i < actual.size; ++i) {
-        const ReferenceSum& sum = expected[static_cast<size_t>(i)];
+        const ReferenceSum& sum = sums[static_cast<size_t>(i)];
         const double value = static_cast<double>(actual[i]);
-        if (std::fabs(value - sum.value) <= sum.tolerance()) continue;
+        const double expected = activation_value(activation, sum.value);
+        const double tolerance = activation_tolerance(activation, sum.value, sum.tolerance());
+        if (std::fabs(value - expected) <= tolerance) continue;
         char numbers[128];
         std::snprintf(numbers, sizeof numbers, " at %lld is %.9g, not %.9g (tolerance %.3g)", static_cast<long long>(i),
-                      value, sum.value, sum.tolerance());
-        check::fail(__FILE__, __LINE__, what + (" of " + text(desc)) + numbers);
+                      value, expected, tolerance);
+        check::fail(__FILE__, __LINE__, std::string(what) + " of " + text(desc) + numbers);
     }
 }
 
@@ -144,12 +178,14 @@ void forward(velu_context* context, const velu_conv2d_desc& desc, bool has_bias)
     for_each_product(desc, [&](int64_t x, int64_t w, int64_t y) {
         expected[static_cast<size_t>(y)].add(static_cast<double>(c.x[x]) * static_cast<double>(c.weight[w]));
     });
-    Guarded<float> y(c.y.size), again(c.y.size);
+    Pixels pixels(desc), again(desc);
     const float* bias = has_bias ? c.bias.data : nullptr;
-    CHECK_SUCCESS(context, velu_conv2d_forward(context, &c.desc, c.x, c.weight, bias, y));
-    CHECK_SUCCESS(context, velu_conv2d_forward(context, &c.desc, c.x, c.weight, bias, again));
-    CHECK(same(y, again));
-    near("y", desc, y, expected);
+    CHECK_SUCCESS(context, velu_conv2d_forward(context, &c.desc, c.x, c.weight, bias, pixels.data));
+    CHECK_SUCCESS(context, velu_conv2d_forward(context, &c.desc, c.x, c.weight, bias, again.data));
+    CHECK(same(pixels.data, again.data));
+    Guarded<float> y(c.y.size);
+    pixels.get(y);
+    near("y", desc, y, expected, desc.activation);
 }
 
 void backward_data(velu_context* context, const velu_conv2d_desc& desc) {
@@ -159,8 +195,8 @@ void backward_data(velu_context* context, const velu_conv2d_desc& desc) {
         expected[static_cast<size_t>(x)].add(static_cast<double>(c.y[y]) * static_cast<double>(c.weight[w]));
     });
     Guarded<float> dx(c.x.size), again(c.x.size);
-    CHECK_SUCCESS(context, velu_conv2d_backward_data(context, &c.desc, c.y, c.weight, dx));
-    CHECK_SUCCESS(context, velu_conv2d_backward_data(context, &c.desc, c.y, c.weight, again));
+    CHECK_SUCCESS(context, velu_conv2d_backward_data(context, &c.desc, c.dy.data, c.weight, dx));
+    CHECK_SUCCESS(context, velu_conv2d_backward_data(context, &c.desc, c.dy.data, c.weight, again));
     CHECK(same(dx, again));
     near("dx", desc, dx, expected);
 }
@@ -177,9 +213,9 @@ void backward_weights(velu_context* context, const velu_conv2d_desc& desc, bool 
     }
     Guarded<float> dweight(c.weight.size), again(c.weight.size), dbias(desc.out_channels),
         dbias_again(desc.out_channels);
-    CHECK_SUCCESS(context,
-                  velu_conv2d_backward_weights(context, &c.desc, c.x, c.y, dweight, has_bias ? dbias.data : nullptr));
-    CHECK_SUCCESS(context, velu_conv2d_backward_weights(context, &c.desc, c.x, c.y, again,
+    CHECK_SUCCESS(context, velu_conv2d_backward_weights(context, &c.desc, c.x, c.dy.data, dweight,
+                                                        has_bias ? dbias.data : nullptr));
+    CHECK_SUCCESS(context, velu_conv2d_backward_weights(context, &c.desc, c.x, c.dy.data, again,
                                                         has_bias ? dbias_again.data : nullptr));
     CHECK(same(dweight, again));
     near("dweight", desc, dweight, dweight_expected);
@@ -211,6 +247,8 @@ velu_conv2d_desc random_shape(uint64_t& state) {
         d.padding_width = draw(0, draw(0, 3) == 0 ? 7 : 2);
         d.dilation_height = draw(1, 4);
         d.dilation_width = draw(1, 4);
+        d.activation = draw(0, 1) == 0 ? VELU_ACTIVATION_IDENTITY : kFusedActivations[draw(0, 5)];
+        d.y_pitch = draw(0, 2) == 0 ? d.out_channels + draw(0, 9) : 0;
         if (out_height(d) > 0 && out_width(d) > 0) return d;
     }
 }
@@ -238,9 +276,48 @@ int main() {
         uint64_t state = 5;
         for (int round = 0; round < 150; ++round) all_passes(context, random_shape(state), round % 2 == 0);
     });
+    test("pixelsOfTheResultMayLieFurtherApartThanTheirChannels", [] {
+        for (int32_t threads = 1; threads <= check::most_threads(); ++threads) {
+            const Context context(threads);
+            for (const Shape& shape : kShapes) {
+                velu_conv2d_desc desc = describe(shape);
+                desc.y_pitch = desc.out_channels + ((&shape - kShapes) % 2 == 0 ? 1 : 32);
+                all_passes(context, desc, true);
+            }
+        }
+    });
+    test("theActivationIsThatOfTheSum", [] {
+        const Context context(2);
+        for (const Shape& shape : kShapes) {
+            velu_conv2d_desc desc = describe(shape);
+            for (const int32_t activation : kFusedActivations) {
+                const bool apart = (&shape - kShapes + activation) % 2 == 0;
+                desc.activation = activation;
+                desc.y_pitch = apart ? desc.out_channels + 3 : 0;
+                forward(context, desc, !apart);
+            }
+        }
+    });
+    test("theActivationOfALargeSumIsExact", [] {
+        const Context context;
+        for (const int32_t activation : kFusedActivations) {
+            // One pixel, so that the sum is the bias.
+            velu_conv2d_desc desc = describe({"", 1, 1, 1, 16, 32, 1, 1, 1, 0, 1, 1});
+            desc.activation = activation;
+            Case c(desc);
+            Guarded<float> y(32);
+            std::fill_n(c.x.data, c.x.size, 0.0f);
+            for (int64_t i = 0; i < 32; ++i) c.bias[i] = static_cast<float>(i - 16) * (i % 2 == 0 ? 0.5f : 8.0f);
+            CHECK_SUCCESS(context, velu_conv2d_forward(context, &desc, c.x, c.weight, c.bias, y));
+            for (int64_t i = 0; i < 32; ++i) {
+                const double expected = activation_value(activation, c.bias[i]);
+                CHECK_NEAR(y[i], expected, activation_tolerance(activation, c.bias[i], 0));
+            }
+        }
+    });
     test("windowsOfPaddingOnlyGiveTheBias", [] {
         const Context context;
-        const velu_conv2d_desc desc = {check::device(), VELU_DTYPE_F32, 2, 2, 1, 2, 2, 2, 2, 2, 2, 1, 5, 1, 4, 1, 0};
+        const velu_conv2d_desc desc = {check::device(), VELU_DTYPE_F32, 2, 2, 1, 2, 2, 2, 2, 2, 2, 1, 5, 1, 4, 1, 0, 0};
         all_passes(context, desc, true);
         Case c(desc);
         Guarded<float> y(c.y.size);
@@ -261,8 +338,11 @@ int main() {
     test("workspaceDoesNotGrowAfterPrepare", [] {
         for (const Shape& shape : kShapes) {
             const Context context(2);
-            Case c(describe(shape));
-            Guarded<float> out(std::max({c.x.size, c.y.size, c.weight.size}));
+            velu_conv2d_desc desc = describe(shape);
+            desc.activation = VELU_ACTIVATION_RELU;
+            if (&shape - kShapes >= 10) desc.y_pitch = desc.out_channels + 2;
+            Case c(desc);
+            Guarded<float> out(std::max({c.x.size, c.dy.data.size, c.weight.size}));
             Guarded<float> dbias(shape.out);
             for (const int32_t pass : {VELU_PASS_FORWARD, VELU_PASS_BACKWARD_DATA, VELU_PASS_BACKWARD_WEIGHTS}) {
                 CHECK_SUCCESS(context, velu_conv2d_prepare(context, &c.desc, pass));
@@ -270,8 +350,8 @@ int main() {
             int64_t before = 0, after = 0;
             CHECK_SUCCESS(context, velu_context_workspace_size(context, &before));
             CHECK_SUCCESS(context, velu_conv2d_forward(context, &c.desc, c.x, c.weight, c.bias, out));
-            CHECK_SUCCESS(context, velu_conv2d_backward_data(context, &c.desc, c.y, c.weight, out));
-            CHECK_SUCCESS(context, velu_conv2d_backward_weights(context, &c.desc, c.x, c.y, out, dbias));
+            CHECK_SUCCESS(context, velu_conv2d_backward_data(context, &c.desc, c.dy.data, c.weight, out));
+            CHECK_SUCCESS(context, velu_conv2d_backward_weights(context, &c.desc, c.x, c.dy.data, out, dbias));
             CHECK_SUCCESS(context, velu_context_workspace_size(context, &after));
             CHECK_EQUAL(after, before);
         }
@@ -284,6 +364,21 @@ int main() {
         CHECK_SUCCESS(context, velu_conv2d_forward(context, &c.desc, c.x, c.weight, c.bias, y));
         CHECK(std::isnan(y[0]));
         CHECK(!std::isnan(y[c.y.size - 1]));
+    });
+    test("aNanComesThroughEveryActivation", [] {
+        const Context context;
+        for (const Shape& shape : kShapes) {
+            if (shape.padding >= shape.kernel_height) continue;  // windows of padding hold no NaN
+            for (const int32_t activation : kFusedActivations) {
+                velu_conv2d_desc desc = describe(shape);
+                desc.activation = activation;
+                Case c(desc);
+                std::fill_n(c.x.data, c.x.size, NAN);
+                Guarded<float> y(c.y.size);
+                CHECK_SUCCESS(context, velu_conv2d_forward(context, &desc, c.x, c.weight, c.bias, y));
+                for (int64_t i = 0; i < y.size; ++i) CHECK(std::isnan(y[i]));
+            }
+        }
     });
     test("implementationHasAName", [] {
         const Context context;

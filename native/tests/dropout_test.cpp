@@ -9,8 +9,9 @@ using check::Guarded;
 
 namespace {
 
-velu_dropout_desc dropout(int64_t count, float probability, uint64_t seed = 42, uint32_t stream = 7) {
-    return {check::device(), VELU_DTYPE_F32, count, seed, stream, probability};
+velu_dropout_desc dropout(int64_t count, float probability, uint64_t seed = 42, uint32_t stream = 7,
+                          int64_t group = 1) {
+    return {check::device(), VELU_DTYPE_F32, count, seed, stream, probability, group};
 }
 
 /// Dropout of ones: 0 or 1 / (1 - probability).
@@ -40,6 +41,49 @@ int main() {
                 Context context(threads, isa);
                 CHECK(mask(context, desc, 5) == expected);
             }
+        }
+    });
+
+    check::test("aGroupSharesTheDecisionOfItsIndex", [] {
+        for (int32_t isa = VELU_ISA_BASELINE; isa <= VELU_ISA_AVX512; ++isa) {
+            if (!Context::supported(isa)) continue;
+            for (int32_t threads = 1; threads <= check::most_threads(); ++threads) {
+                Context context(threads, isa);
+                for (const int64_t group : {1, 2, 3, 7, 64, 1000, 20011}) {
+                    constexpr int64_t kGroups = 9;
+                    const std::vector<float> decisions = mask(context, dropout(kGroups, 0.5f), 5);
+                    const std::vector<float> values = mask(context, dropout(kGroups * group, 0.5f, 42, 7, group), 5);
+                    for (size_t i = 0; i < values.size(); ++i) {
+                        CHECK_EQUAL(values[i], decisions[i / static_cast<size_t>(group)]);
+                    }
+                }
+            }
+        }
+    });
+
+    check::test("groupsAreDroppedInPlaceEvenWhereTheInputIsNotFinite", [] {
+        Context context(2);
+        const velu_dropout_desc desc = dropout(40 * 500, 0.5f, 42, 7, 500);
+        const int64_t step = 3;
+        const std::vector<float> kept = mask(context, desc, step);
+        Guarded<float> x(desc.count), y(desc.count), dx(desc.count);
+        x.fill_uniform(4, 1, 2);
+        x[0] = x[7 * 500 + 3] = NAN;
+        CHECK_SUCCESS(context, velu_dropout_forward(context, &desc, &step, x, y));
+        CHECK_SUCCESS(context, velu_dropout_backward(context, &desc, &step, x, dx));
+        CHECK_SUCCESS(context, velu_dropout_forward(context, &desc, &step, x, x));
+        CHECK_EQUAL(std::memcmp(x, y, y.bytes), 0);
+        CHECK_EQUAL(std::memcmp(dx, y, y.bytes), 0);
+        for (int64_t i = 0; i < y.size; ++i) CHECK_EQUAL(y[i] == 0.0f, kept[static_cast<size_t>(i)] == 0.0f);
+    });
+
+    check::test("aGroupThatDoesNotDivideTheCountIsRejected", [] {
+        Context context;
+        const int64_t step = 0;
+        Guarded<float> x(10), y(10);
+        for (const int64_t group : {int64_t{3}, int64_t{0}, int64_t{-1}, int64_t{20}}) {
+            const velu_dropout_desc desc = dropout(10, 0.5f, 42, 7, group);
+            CHECK_EQUAL(velu_dropout_forward(context, &desc, &step, x, y), VELU_STATUS_INVALID_ARGUMENT);
         }
     });
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "activation_value.h"
 #include "check.h"
 #include "reference_sum.h"
 
@@ -19,7 +20,7 @@ const Shape kShapes[] = {{1, 1, 1},    {1, 33, 31},  {31, 1, 33},  {33, 31, 1}, 
                          {64, 64, 10}, {7, 257, 64}, {1000, 5, 3}, {300, 128, 100}};
 
 velu_linear_desc describe(const Shape& s) {
-    return {check::device(), VELU_DTYPE_F32, s.rows, s.in, s.out};
+    return {check::device(), VELU_DTYPE_F32, s.rows, s.in, s.out, 0, 0};
 }
 
 struct Case {
@@ -46,10 +47,11 @@ void for_each_product(const Shape& s, const Visit& visit) {
 
 using Sums = std::vector<ReferenceSum>;
 
-void near(const Guarded<float>& actual, const Sums& expected) {
+void near(const Guarded<float>& actual, const Sums& sums, int32_t activation = VELU_ACTIVATION_IDENTITY) {
     for (int64_t i = 0; i < actual.size; ++i) {
-        const ReferenceSum& sum = expected[static_cast<size_t>(i)];
-        CHECK_NEAR(static_cast<double>(actual[i]), sum.value, sum.tolerance());
+        const ReferenceSum& sum = sums[static_cast<size_t>(i)];
+        CHECK_NEAR(static_cast<double>(actual[i]), activation_value(activation, sum.value),
+                   activation_tolerance(activation, sum.value, sum.tolerance()));
     }
 }
 
@@ -65,8 +67,9 @@ void for_each_shape_and_thread_count(const Body& body) {
     }
 }
 
-void forward(velu_context* context, const Shape& shape, bool has_bias) {
+void forward(velu_context* context, const Shape& shape, bool has_bias, int32_t activation = VELU_ACTIVATION_IDENTITY) {
     Case c(shape);
+    c.desc.activation = activation;
     Sums expected(static_cast<size_t>(c.y.size));
     for (int64_t i = 0; has_bias && i < c.y.size; ++i) {
         expected[static_cast<size_t>(i)].add(static_cast<double>(c.bias[i % shape.out]));
@@ -79,7 +82,7 @@ void forward(velu_context* context, const Shape& shape, bool has_bias) {
     CHECK_SUCCESS(context, velu_linear_forward(context, &c.desc, c.x, c.weight, bias, y));
     CHECK_SUCCESS(context, velu_linear_forward(context, &c.desc, c.x, c.weight, bias, again));
     CHECK(same(y, again));
-    near(y, expected);
+    near(y, expected, activation);
 }
 
 void backward(velu_context* context, const Shape& shape) {
@@ -115,6 +118,34 @@ int main() {
             forward(context, shape, false);
             forward(context, shape, true);
         });
+    });
+    test("theActivationIsThatOfTheSum", [] {
+        for_each_shape_and_thread_count([](velu_context* context, const Shape& shape) {
+            for (const int32_t activation : kFusedActivations) forward(context, shape, true, activation);
+            forward(context, shape, false, VELU_ACTIVATION_SILU);
+        });
+    });
+    test("aNanComesThroughEveryActivation", [] {
+        const Context context;
+        for (const Shape& shape : kShapes) {
+            for (const int32_t activation : kFusedActivations) {
+                Case c(shape);
+                c.desc.activation = activation;
+                std::fill_n(c.x.data, c.x.size, NAN);
+                Guarded<float> y(c.y.size);
+                CHECK_SUCCESS(context, velu_linear_forward(context, &c.desc, c.x, c.weight, c.bias, y));
+                for (int64_t i = 0; i < y.size; ++i) CHECK(std::isnan(y[i]));
+            }
+        }
+    });
+    test("gradientsDoNotKnowTheActivation", [] {
+        const Context context;
+        Case c(kShapes[8]);
+        Guarded<float> dx(c.x.size), with(c.x.size);
+        CHECK_SUCCESS(context, velu_linear_backward_data(context, &c.desc, c.y, c.weight, dx));
+        c.desc.activation = VELU_ACTIVATION_GELU;
+        CHECK_SUCCESS(context, velu_linear_backward_data(context, &c.desc, c.y, c.weight, with));
+        CHECK(same(dx, with));
     });
     test("gradientsMatchTheDefinitionForOneToThreeThreads",
          [] { for_each_shape_and_thread_count([](velu_context* c, const Shape& shape) { backward(c, shape); }); });

@@ -19,13 +19,21 @@ inline const velu_activation_desc kActivation = {check::device(), VELU_DTYPE_F32
 inline const velu_add_desc kAdd = {check::device(), VELU_DTYPE_F32, 32};
 inline const velu_cast_desc kCast = {check::device(), VELU_DTYPE_F32, 32, VELU_DTYPE_BF16, 0};
 inline const velu_transpose_desc kTranspose = {check::device(), VELU_DTYPE_F32, 2, 3, 5};
-inline const velu_dropout_desc kDropout = {check::device(), VELU_DTYPE_F32, 32, 1, 2, 0.5f};
-inline const velu_conv2d_desc kConv2d = {check::device(), VELU_DTYPE_F32, 2, 5, 5, 4, 8, 3, 3, 1, 1, 1, 1, 1, 1, 2, 0};
-inline const velu_linear_desc kLinear = {check::device(), VELU_DTYPE_F32, 4, 8, 5};
+inline const velu_copy_rows_desc kCopyRows = {check::device(), VELU_DTYPE_F32, 4, 3, 5, 6, 1, 0};
+inline const velu_channel_scale_desc kChannelScale = {check::device(), VELU_DTYPE_F32, 2, 9, 4};
+inline const velu_dropout_desc kDropout = {check::device(), VELU_DTYPE_F32, 32, 1, 2, 0.5f, 1};
+inline const velu_conv2d_desc kConv2d = {
+    check::device(), VELU_DTYPE_F32, 2, 5, 5, 4, 8, 3, 3, 1, 1, 1, 1, 1, 1, 2, VELU_ACTIVATION_SILU, 9};
+inline const velu_linear_desc kLinear = {check::device(), VELU_DTYPE_F32, 4, 8, 5, VELU_ACTIVATION_GELU, 0};
+inline const velu_scaled_linear_desc kScaledLinear = {check::device(), VELU_DTYPE_F32, 2, 9, 4, 5};
+inline const velu_attention_desc kAttention = {check::device(), VELU_DTYPE_F32, 2, 5, 2, 4, 0.5f, 0};
+inline const velu_token_embedding_desc kTokenEmbedding = {check::device(), VELU_DTYPE_F32, 2, 4, 8};
+inline const velu_layer_norm_desc kLayerNorm = {check::device(), VELU_DTYPE_F32, 4, 8, 1e-6f, 0};
 inline const velu_batch_norm_desc kBatchNorm = {
-    check::device(), VELU_DTYPE_F32, 4, 8, 1e-5f, 0.1f, VELU_ACTIVATION_VELU, 0, kParams};
-inline const velu_pool2d_desc kPool2d = {check::device(), VELU_DTYPE_F32, 2, 5, 5, 4, 3, 3, 2, 2, 1, 1, 1, 0};
+    check::device(), VELU_DTYPE_F32, 4, 8, 1e-5f, 0.1f, VELU_ACTIVATION_VELU, 0, kParams, 9, 10, 11};
+inline const velu_pool2d_desc kPool2d = {check::device(), VELU_DTYPE_F32, 2, 5, 5, 4, 3, 3, 2, 2, 1, 1, 1, 0, 6};
 inline const velu_global_avg_pool_desc kGlobalAvgPool = {check::device(), VELU_DTYPE_F32, 2, 9, 4};
+inline const velu_adaptive_avg_pool2d_desc kAdaptiveAvgPool2d = {check::device(), VELU_DTYPE_F32, 2, 5, 4, 3, 3, 6};
 inline const velu_softmax_cross_entropy_desc kCrossEntropy = {check::device(), VELU_DTYPE_F32, 4, 8, 0.1f, 0};
 inline const velu_top_k_desc kTopK = {check::device(), VELU_DTYPE_F32, 4, 8, 5, 0};
 inline const velu_optimizer_desc kOptimizer = {
@@ -47,6 +55,10 @@ void for_each(const Visit& visit) {
     visit("velu_add_forward", "velu_add_desc", velu_add_forward, kAdd, "rrr");
     visit("velu_cast_forward", "velu_cast_desc", velu_cast_forward, kCast, "rr");
     visit("velu_transpose_forward", "velu_transpose_desc", velu_transpose_forward, kTranspose, "rr");
+    visit("velu_copy_rows_forward", "velu_copy_rows_desc", velu_copy_rows_forward, kCopyRows, "rr");
+    visit("velu_channel_scale_forward", "velu_channel_scale_desc", velu_channel_scale_forward, kChannelScale, "rrr");
+    visit("velu_channel_scale_backward", "velu_channel_scale_desc", velu_channel_scale_backward, kChannelScale,
+          "rrrrr");
     visit("velu_dropout_forward", "velu_dropout_desc", velu_dropout_forward, kDropout, "rrr");
     visit("velu_dropout_backward", "velu_dropout_desc", velu_dropout_backward, kDropout, "rrr");
     visit("velu_conv2d_forward", "velu_conv2d_desc", velu_conv2d_forward, kConv2d, "rror");
@@ -55,11 +67,24 @@ void for_each(const Visit& visit) {
     visit("velu_linear_forward", "velu_linear_desc", velu_linear_forward, kLinear, "rror");
     visit("velu_linear_backward_data", "velu_linear_desc", velu_linear_backward_data, kLinear, "rrr");
     visit("velu_linear_backward_weights", "velu_linear_desc", velu_linear_backward_weights, kLinear, "rrro");
+    visit("velu_scaled_linear_forward", "velu_scaled_linear_desc", velu_scaled_linear_forward, kScaledLinear, "rrrr");
+    visit("velu_scaled_linear_backward_data", "velu_scaled_linear_desc", velu_scaled_linear_backward_data,
+          kScaledLinear, "rrrrrr");
+    visit("velu_scaled_linear_backward_weights", "velu_scaled_linear_desc", velu_scaled_linear_backward_weights,
+          kScaledLinear, "rrrr");
+    visit("velu_attention_forward", "velu_attention_desc", velu_attention_forward, kAttention, "rro");
+    visit("velu_attention_backward", "velu_attention_desc", velu_attention_backward, kAttention, "rrrrr");
+    visit("velu_token_embedding_forward", "velu_token_embedding_desc", velu_token_embedding_forward, kTokenEmbedding,
+          "rrrr");
+    visit("velu_token_embedding_backward", "velu_token_embedding_desc", velu_token_embedding_backward, kTokenEmbedding,
+          "rrrr");
+    visit("velu_layer_norm_forward", "velu_layer_norm_desc", velu_layer_norm_forward, kLayerNorm, "rrrrrrrr");
+    visit("velu_layer_norm_backward", "velu_layer_norm_desc", velu_layer_norm_backward, kLayerNorm, "rrorrrrrr");
     visit("velu_batch_norm_forward_training", "velu_batch_norm_desc", velu_batch_norm_forward_training, kBatchNorm,
           "rrroorrorrro");
     visit("velu_batch_norm_forward_inference", "velu_batch_norm_desc", velu_batch_norm_forward_inference, kBatchNorm,
           "rrroorrro");
-    visit("velu_batch_norm_backward", "velu_batch_norm_desc", velu_batch_norm_backward, kBatchNorm, "rrrrrorrorrrro");
+    visit("velu_batch_norm_backward", "velu_batch_norm_desc", velu_batch_norm_backward, kBatchNorm, "rrrrrorroorrrro");
     visit("velu_max_pool2d_forward", "velu_pool2d_desc", velu_max_pool2d_forward, kPool2d, "rro");
     visit("velu_max_pool2d_backward", "velu_pool2d_desc", velu_max_pool2d_backward, kPool2d, "rrr");
     visit("velu_avg_pool2d_forward", "velu_pool2d_desc", velu_avg_pool2d_forward, kPool2d, "rr");
@@ -68,6 +93,10 @@ void for_each(const Visit& visit) {
           "rr");
     visit("velu_global_avg_pool_backward", "velu_global_avg_pool_desc", velu_global_avg_pool_backward, kGlobalAvgPool,
           "rr");
+    visit("velu_adaptive_avg_pool2d_forward", "velu_adaptive_avg_pool2d_desc", velu_adaptive_avg_pool2d_forward,
+          kAdaptiveAvgPool2d, "rr");
+    visit("velu_adaptive_avg_pool2d_backward", "velu_adaptive_avg_pool2d_desc", velu_adaptive_avg_pool2d_backward,
+          kAdaptiveAvgPool2d, "rr");
     visit("velu_softmax_cross_entropy_forward", "velu_softmax_cross_entropy_desc", velu_softmax_cross_entropy_forward,
           kCrossEntropy, "rrro");
     visit("velu_softmax_cross_entropy_backward", "velu_softmax_cross_entropy_desc", velu_softmax_cross_entropy_backward,
@@ -78,6 +107,13 @@ void for_each(const Visit& visit) {
     visit("velu_random_fill", "velu_random_desc", velu_random_fill, kRandom, "r");
     visit("velu_normalize_image_forward", "velu_normalize_image_desc", velu_normalize_image_forward, kNormalizeImage,
           "ror");
+}
+
+/// Operations that for_each visits.
+inline int count() {
+    int visited = 0;
+    for_each([&](const auto&...) { ++visited; });
+    return visited;
 }
 
 /// Calls an operation with its pointers taken from an array of as many.
@@ -115,6 +151,7 @@ inline bool is_float(const std::string& field) {
                              "gamma",
                              "mu",
                              "eps",
+                             "scale",
                              "scale_min",
                              "scale_max",
                              "w2_weight",

@@ -23,13 +23,21 @@ constexpr Shape kShapes[] = {
 };
 
 velu_pool2d_desc pool(const Shape& s, int32_t count_include_pad = 1) {
-    return {check::device(),   VELU_DTYPE_F32,
-            s.batch,           s.height,
-            s.width,           s.channels,
-            s.kernel_height,   s.kernel_width,
-            s.stride_height,   s.stride_width,
-            s.padding_height,  s.padding_width,
-            count_include_pad, 0};
+    return {check::device(),
+            VELU_DTYPE_F32,
+            s.batch,
+            s.height,
+            s.width,
+            s.channels,
+            s.kernel_height,
+            s.kernel_width,
+            s.stride_height,
+            s.stride_width,
+            s.padding_height,
+            s.padding_width,
+            count_include_pad,
+            0,
+            0};
 }
 
 int64_t out_height(const velu_pool2d_desc& d) {
@@ -185,6 +193,47 @@ int main() {
                 for (int64_t i = 0; i < x.size; ++i) CHECK_NEAR(dx[i], gradient[static_cast<size_t>(i)], 1e-6);
             });
         }
+    });
+
+    check::test("pixelsOfTheResultMayLieFurtherApartThanTheirChannels", [] {
+        everywhere([](velu_context* context, const Shape& shape) {
+            for (const int64_t rest : {1, 64}) {
+                const velu_pool2d_desc desc = pool(shape);
+                velu_pool2d_desc apart = desc;
+                apart.y_pitch = desc.channels + rest;
+                const int64_t pitched_size = out_size(desc) / desc.channels * apart.y_pitch - rest;
+                const auto place = [&](int64_t i) { return i / desc.channels * apart.y_pitch + i % desc.channels; };
+                Guarded<float> x(in_size(desc)), dy(out_size(desc)), pitched_dy(pitched_size);
+                Guarded<float> y(out_size(desc)), dx(in_size(desc)), pitched_y(pitched_size), pitched_dx(in_size(desc));
+                Guarded<float> mean(out_size(desc)), dmean(in_size(desc)), pitched_mean(pitched_size);
+                Guarded<float> pitched_dmean(in_size(desc));
+                Guarded<uint8_t> argmax(out_size(desc)), pitched_argmax(out_size(desc));
+                x.fill_uniform(9);
+                dy.fill_uniform(10);
+                for (int64_t i = 0; i < dy.size; ++i) pitched_dy[place(i)] = dy[i];
+                CHECK_SUCCESS(context, velu_max_pool2d_forward(context, &desc, x, y, argmax));
+                CHECK_SUCCESS(context, velu_max_pool2d_forward(context, &apart, x, pitched_y, pitched_argmax));
+                CHECK_SUCCESS(context, velu_max_pool2d_backward(context, &desc, dy, argmax, dx));
+                CHECK_SUCCESS(context,
+                              velu_max_pool2d_backward(context, &apart, pitched_dy, pitched_argmax, pitched_dx));
+                CHECK_SUCCESS(context, velu_avg_pool2d_forward(context, &desc, x, mean));
+                CHECK_SUCCESS(context, velu_avg_pool2d_forward(context, &apart, x, pitched_mean));
+                CHECK_SUCCESS(context, velu_avg_pool2d_backward(context, &desc, dy, dmean));
+                CHECK_SUCCESS(context, velu_avg_pool2d_backward(context, &apart, pitched_dy, pitched_dmean));
+                for (int64_t i = 0; i < y.size; ++i) {
+                    CHECK_EQUAL(pitched_y[place(i)], y[i]);
+                    CHECK_EQUAL(pitched_mean[place(i)], mean[i]);
+                }
+                CHECK_EQUAL(std::memcmp(pitched_argmax, argmax, argmax.bytes), 0);
+                CHECK_EQUAL(std::memcmp(pitched_dx, dx, dx.bytes), 0);
+                CHECK_EQUAL(std::memcmp(pitched_dmean, dmean, dx.bytes), 0);
+                for (int64_t i = 0; i < pitched_size; ++i) {
+                    if (i % apart.y_pitch < desc.channels) continue;
+                    CHECK_EQUAL(std::memcmp(pitched_y.data + i, "\xA5\xA5\xA5\xA5", 4), 0);
+                    CHECK_EQUAL(std::memcmp(pitched_mean.data + i, "\xA5\xA5\xA5\xA5", 4), 0);
+                }
+            }
+        });
     });
 
     check::test("globalAveragePoolMatchesFloat64", [] {

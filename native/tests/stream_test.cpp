@@ -121,7 +121,7 @@ void test_graphs() {
     check::test("scratchMemoryThatIsMissingWhileRecordingIsAnErrorNotACrash", [] {
         check::Context context;
         constexpr int64_t kRows = 64, kChannels = 65536;  // more partial sums than a new context has scratch memory
-        const velu_linear_desc desc{check::device(), VELU_DTYPE_F32, kRows, 1, kChannels};
+        const velu_linear_desc desc{check::device(), VELU_DTYPE_F32, kRows, 1, kChannels, 0, 0};
         void *x = nullptr, *dy = nullptr, *dweight = nullptr, *dbias = nullptr;
         CHECK_SUCCESS(context, velu_memory_allocate(context, kRows * 4, &x));
         CHECK_SUCCESS(context, velu_memory_allocate(context, kRows * kChannels * 4, &dy));

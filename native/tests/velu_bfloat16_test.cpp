@@ -184,7 +184,7 @@ void batch_norm(velu_context* context, const velu_velu_params& params, int64_t r
     const auto count = static_cast<size_t>(channels);
     const float lambda = 0.75f, w = 0.1f, eps = 1e-5f;
     const velu_batch_norm_desc desc{
-        check::device(), VELU_DTYPE_BF16, rows, channels, eps, 0.1f, VELU_ACTIVATION_VELU, w, params};
+        check::device(), VELU_DTYPE_BF16, rows, channels, eps, 0.1f, VELU_ACTIVATION_VELU, w, params, 0, 0, 0};
     Halves x(size), dy(size), added(size), y(size), dx(size), dresidual(size);
     Guarded<float> weight(channels), bias(channels), mean(channels), inv_std(channels), dweight(channels),
         dbias(channels), moments(3), dlambda(1);
@@ -196,9 +196,10 @@ void batch_norm(velu_context* context, const velu_velu_params& params, int64_t r
     CHECK_SUCCESS(context,
                   velu_batch_norm_forward_training(context, &desc, x, weight, bias, residual ? added.data : nullptr,
                                                    &lambda, nullptr, nullptr, nullptr, y, mean, inv_std, moments));
-    CHECK_SUCCESS(context, velu_batch_norm_backward(context, &desc, x, dy, weight, bias,
-                                                    residual ? added.data : nullptr, &lambda, mean, inv_std, moments,
-                                                    dx, residual ? dresidual.data : nullptr, dweight, dbias, dlambda));
+    CHECK_SUCCESS(
+        context, velu_batch_norm_backward(context, &desc, x, dy, weight, bias, residual ? added.data : nullptr, &lambda,
+                                          mean, inv_std, moments, nullptr, dx, residual ? dresidual.data : nullptr,
+                                          dweight, dbias, dlambda));
 
     const auto n = static_cast<double>(rows);
     const Values from = x.values(), other = added.values(), scale = doubles(weight), shift = doubles(bias);

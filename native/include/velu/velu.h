@@ -51,7 +51,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /** Version of this ABI. It changes with every incompatible change; callers compare it with velu_abi_version() once. */
-#define VELU_ABI_VERSION 2
+#define VELU_ABI_VERSION 3
 
 typedef int32_t velu_status;
 enum {
@@ -77,7 +77,8 @@ enum {
     VELU_ACTIVATION_RELU6 = 2, /* min(max(x, 0), 6) */
     VELU_ACTIVATION_SILU = 3,  /* x * sigmoid(x); "Swish" with beta = 1 */
     VELU_ACTIVATION_GELU = 4,  /* x * Phi(x), exact (erf) */
-    VELU_ACTIVATION_VELU = 5
+    VELU_ACTIVATION_VELU = 5,
+    VELU_ACTIVATION_SIGMOID = 6 /* 1 / (1 + exp(-x)): gates, not layers */
 };
 
 /** The row statistic s of VeLU, over the C channels of one row. */
@@ -346,7 +347,7 @@ VELU_API velu_status velu_velu_backward(velu_context* context, const velu_velu_d
 /* Elementwise operations */
 /* ------------------------------------------------------------------------------------------------------------------ */
 
-/** A pointwise activation of count >= 0 elements; activation is RELU, RELU6, SILU or GELU. */
+/** A pointwise activation of count >= 0 elements; activation is RELU, RELU6, SILU, GELU or SIGMOID. */
 typedef struct velu_activation_desc {
     int32_t device;
     int32_t dtype;
@@ -359,7 +360,10 @@ typedef struct velu_activation_desc {
 VELU_API velu_status velu_activation_forward(velu_context* context, const velu_activation_desc* desc, const void* x,
                                              void* y);
 
-/** dx = dy f'(x); f' of ReLU is 0 at 0, of ReLU6 0 at 0 and 6. x, dy, dx: [count], dx may be dy. */
+/**
+ * dx = dy f'(x); f' of ReLU is 0 at 0, of ReLU6 0 at 0 and 6, so for these two f(x) may be given in place of x.
+ * x, dy, dx: [count], dx may be dy.
+ */
 VELU_API velu_status velu_activation_backward(velu_context* context, const velu_activation_desc* desc, const void* x,
                                               const void* dy, void* dx);
 
@@ -403,8 +407,50 @@ VELU_API velu_status velu_transpose_forward(velu_context* context, const velu_tr
                                             void* y);
 
 /**
+ * Copy of a matrix whose rows lie pitch elements apart: what puts channels beside each other where they could not be
+ * computed in place, and takes one token out of a sequence. rows >= 0, channels >= 1, pitches >= channels.
+ */
+typedef struct velu_copy_rows_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t rows;
+    int64_t channels;
+    int64_t x_pitch;
+    int64_t y_pitch;
+    int32_t zero_rest; /* 1: the y_pitch - channels elements after every row of y become 0, after the last one too */
+    int32_t reserved;
+} velu_copy_rows_desc;
+
+/** y[row][channel] = x[row][channel]. What lies between y's rows stays, unless zero_rest is set. */
+VELU_API velu_status velu_copy_rows_forward(velu_context* context, const velu_copy_rows_desc* desc, const void* x,
+                                            void* y);
+
+/**
+ * Multiplication of the channels of every image by factors of its own, as squeeze-and-excitation does (Hu et al., CVPR
+ * 2018): x[batch][pixels][channels], scale[batch][channels]. batch >= 0, others >= 1.
+ */
+typedef struct velu_channel_scale_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t batch;
+    int64_t pixels;
+    int64_t channels;
+} velu_channel_scale_desc;
+
+/** y = x * scale. y: as x, may be x. */
+VELU_API velu_status velu_channel_scale_forward(velu_context* context, const velu_channel_scale_desc* desc,
+                                                const void* x, const void* scale, void* y);
+
+/** dx = dy * scale, dscale = sum of dy * x over the pixels. dx: as x, may be dy. dscale: [batch][channels]. */
+VELU_API velu_status velu_channel_scale_backward(velu_context* context, const velu_channel_scale_desc* desc,
+                                                 const void* x, const void* scale, const void* dy, void* dx,
+                                                 void* dscale);
+
+/**
  * Dropout of count >= 0 elements: an element is kept with probability 1 - probability and then scaled by
- * 1 / (1 - probability). Which ones are kept is a function of (seed, stream, *step, index) only (Philox4x32-10).
+ * 1 / (1 - probability). Which ones are kept is a function of (seed, stream, *step, index / group) only
+ * (Philox4x32-10). group = 1 decides for every element; group = elements of one image decides for images as a whole:
+ * stochastic depth (Huang et al., ECCV 2016).
  */
 typedef struct velu_dropout_desc {
     int32_t device;
@@ -413,6 +459,7 @@ typedef struct velu_dropout_desc {
     uint64_t seed;
     uint32_t stream;   /* distinguishes the dropout sites of a network */
     float probability; /* 0 <= probability < 1 */
+    int64_t group;     /* >= 1, divides count: neighbours that share one decision */
 } velu_dropout_desc;
 
 /** y = dropout(x) for the training step *step (device memory). x, y: [count], y may be x. */
@@ -450,7 +497,8 @@ typedef struct velu_conv2d_desc {
     int32_t dilation_height;
     int32_t dilation_width;
     int32_t groups;
-    int32_t reserved;
+    int32_t activation; /* f of the forward pass: VELU_ACTIVATION_*, IDENTITY for none, not VELU; others ignore it */
+    int64_t y_pitch;    /* elements from one pixel of y and dy to the next, >= out_channels; 0 = out_channels */
 } velu_conv2d_desc;
 
 /** Verbs of convolution and linear, for velu_*_prepare. */
@@ -459,7 +507,7 @@ enum { VELU_PASS_FORWARD = 0, VELU_PASS_BACKWARD_DATA = 1, VELU_PASS_BACKWARD_WE
 /** Chooses, builds and caches the implementation of one pass and grows the context's workspace to its need. */
 VELU_API velu_status velu_conv2d_prepare(velu_context* context, const velu_conv2d_desc* desc, int32_t pass);
 
-/** y = conv(x, weight) + bias; bias: [out_channels] or NULL. */
+/** y = f(conv(x, weight) + bias); bias: [out_channels] or NULL. */
 VELU_API velu_status velu_conv2d_forward(velu_context* context, const velu_conv2d_desc* desc, const void* x,
                                          const void* weight, const float* bias, void* y);
 
@@ -478,12 +526,14 @@ typedef struct velu_linear_desc {
     int64_t rows;         /* >= 0 */
     int64_t in_features;  /* >= 1 */
     int64_t out_features; /* >= 1 */
+    int32_t activation;   /* as in velu_conv2d_desc */
+    int32_t reserved;
 } velu_linear_desc;
 
 /** As velu_conv2d_prepare. */
 VELU_API velu_status velu_linear_prepare(velu_context* context, const velu_linear_desc* desc, int32_t pass);
 
-/** y = x weight^T + bias; bias: [out_features] or NULL. */
+/** y = f(x weight^T + bias); bias: [out_features] or NULL. */
 VELU_API velu_status velu_linear_forward(velu_context* context, const velu_linear_desc* desc, const void* x,
                                          const void* weight, const float* bias, void* y);
 
@@ -494,6 +544,124 @@ VELU_API velu_status velu_linear_backward_data(velu_context* context, const velu
 /** dweight = dy^T x, dbias = sum of dy over rows, or NULL if not wanted. rows = 0 stores zeros. */
 VELU_API velu_status velu_linear_backward_weights(velu_context* context, const velu_linear_desc* desc, const void* x,
                                                   const void* dy, float* dweight, float* dbias);
+
+/**
+ * A linear layer over the channels of scaled images: y = (x * scale) weight^T, the channel scale and the 1 x 1
+ * convolution that follows it in an inverted bottleneck, without the scaled tensor in memory.
+ * x: [batch][pixels][in_features], scale: [batch][in_features], weight: [out_features][in_features],
+ * y: [batch][pixels][out_features]. batch >= 0, others >= 1.
+ */
+typedef struct velu_scaled_linear_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t batch;
+    int64_t pixels;
+    int64_t in_features;
+    int64_t out_features;
+} velu_scaled_linear_desc;
+
+/** As velu_conv2d_prepare. */
+VELU_API velu_status velu_scaled_linear_prepare(velu_context* context, const velu_scaled_linear_desc* desc,
+                                                int32_t pass);
+
+VELU_API velu_status velu_scaled_linear_forward(velu_context* context, const velu_scaled_linear_desc* desc,
+                                                const void* x, const void* scale, const void* weight, void* y);
+
+/** dx = (dy weight) * scale; dscale = sum of (dy weight) * x over the pixels: [batch][in_features]. */
+VELU_API velu_status velu_scaled_linear_backward_data(velu_context* context, const velu_scaled_linear_desc* desc,
+                                                      const void* x, const void* scale, const void* dy,
+                                                      const void* weight, void* dx, void* dscale);
+
+/** dweight = dy^T (x * scale), float32. batch = 0 stores zeros. */
+VELU_API velu_status velu_scaled_linear_backward_weights(velu_context* context, const velu_scaled_linear_desc* desc,
+                                                         const void* x, const void* scale, const void* dy,
+                                                         float* dweight);
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Transformers */
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+/**
+ * Multi-head self-attention (Vaswani et al., NIPS 2017) of projected tokens. With q, k, v of one image and head
+ * [tokens][head_size]:   y = softmax(scale q k^T) v.
+ * qkv: [batch][tokens][3][heads][head_size], the result of torch's in_proj; y: [batch][tokens][heads][head_size].
+ * The matrix of scores is never stored as a whole. batch >= 0, others >= 1.
+ */
+typedef struct velu_attention_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t batch;
+    int64_t tokens;
+    int64_t heads;
+    int64_t head_size;
+    float scale; /* finite, usually 1 / sqrt(head_size) */
+    int32_t reserved;
+} velu_attention_desc;
+
+/** As velu_conv2d_prepare; pass is FORWARD or BACKWARD_DATA. */
+VELU_API velu_status velu_attention_prepare(velu_context* context, const velu_attention_desc* desc, int32_t pass);
+
+/** log_sum_exp: [batch][heads][tokens], of the scaled scores, for backward, or NULL. */
+VELU_API velu_status velu_attention_forward(velu_context* context, const velu_attention_desc* desc, const void* qkv,
+                                            void* y, float* log_sum_exp);
+
+/** dqkv from dy; y and log_sum_exp are what forward stored. dqkv: as qkv. */
+VELU_API velu_status velu_attention_backward(velu_context* context, const velu_attention_desc* desc, const void* qkv,
+                                             const void* y, const void* dy, const float* log_sum_exp, void* dqkv);
+
+/**
+ * Class token and position embedding (Dosovitskiy et al., ICLR 2021) of patches x[batch][patches][channels]:
+ * y[n][0] = class_token + position[0], y[n][1 + p] = x[n][p] + position[1 + p]; y: [batch][patches + 1][channels].
+ * batch >= 0, others >= 1.
+ */
+typedef struct velu_token_embedding_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t batch;
+    int64_t patches;
+    int64_t channels;
+} velu_token_embedding_desc;
+
+/** class_token: [channels], position: [patches + 1][channels]. */
+VELU_API velu_status velu_token_embedding_forward(velu_context* context, const velu_token_embedding_desc* desc,
+                                                  const void* x, const float* class_token, const float* position,
+                                                  void* y);
+
+/** dx: as x. dclass_token, dposition: sums of dy over the batch. batch = 0 stores zeros. */
+VELU_API velu_status velu_token_embedding_backward(velu_context* context, const velu_token_embedding_desc* desc,
+                                                   const void* dy, void* dx, float* dclass_token, float* dposition);
+
+/**
+ * Layer normalization (Ba et al., 2016) of z = x + residual over the channels of each row, biased variance:
+ * y = weight * (z - mean(z)) / sqrt(var(z) + eps) + bias. rows >= 0, channels >= 1.
+ */
+typedef struct velu_layer_norm_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t rows;
+    int64_t channels;
+    float eps; /* > 0, finite */
+    int32_t reserved;
+} velu_layer_norm_desc;
+
+/**
+ * x, y, residual (or NULL): [rows][channels]; weight, bias: [channels]. sum: z as it is stored in the dtype, required
+ * if and only if residual is given; may be x or residual. saved_mean, saved_inv_std: [rows], for backward; NULL both if
+ * not wanted. y may be x or residual if sum is not the same.
+ */
+VELU_API velu_status velu_layer_norm_forward(velu_context* context, const velu_layer_norm_desc* desc, const void* x,
+                                             const void* residual, const float* weight, const float* bias, void* sum,
+                                             void* y, float* saved_mean, float* saved_inv_std);
+
+/**
+ * z: x or sum of the forward pass. dz_addend: [rows][channels], what else flows back to z, or NULL. dx: [rows]
+ * [channels], gradient with respect to z (so to x and residual alike), may be dy or dz_addend. dweight, dbias:
+ * [channels]. rows = 0 stores zeros there.
+ */
+VELU_API velu_status velu_layer_norm_backward(velu_context* context, const velu_layer_norm_desc* desc, const void* z,
+                                              const void* dy, const void* dz_addend, const float* weight,
+                                              const float* saved_mean, const float* saved_inv_std, void* dx,
+                                              float* dweight, float* dbias);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Batch normalization, with the residual sum and the activation that follow it */
@@ -511,9 +679,13 @@ typedef struct velu_batch_norm_desc {
     int64_t channels;
     float eps;          /* > 0, finite */
     float momentum;     /* 0..1: running = (1 - momentum) running + momentum batch; the batch's variance unbiased */
-    int32_t activation; /* f: VELU_ACTIVATION_*, IDENTITY for none */
+    int32_t activation; /* f: VELU_ACTIVATION_* but SIGMOID, IDENTITY for none */
     float w2_weight;    /* as in velu_velu_desc; read only with activation VELU */
     velu_velu_params params; /* read only with activation VELU */
+    /* elements from one row to the next, >= channels; 0 = channels. Other tensors are dense */
+    int64_t x_pitch;
+    int64_t dx_pitch;
+    int64_t dx_addend_pitch;
 } velu_batch_norm_desc;
 
 /**
@@ -538,15 +710,16 @@ VELU_API velu_status velu_batch_norm_forward_inference(velu_context* context, co
 
 /**
  * Gradient of the training forward; the activation's input is recomputed from x and residual.
- * dy: [rows][channels]. dx: [rows][channels], may be dy. dresidual: [rows][channels], required if and only if residual
- * is given; may be dy if dx is not. dweight, dbias: [channels]. dlambda: one float, or NULL. moments may be NULL if
- * w2_weight = 0.
+ * dy: [rows][channels]. dx_addend: [rows][channels], what else flows back to x and is added to dx, or NULL.
+ * dx: [rows][channels], may be dy, or dx_addend of the same pitch. dresidual: [rows][channels], required if and only
+ * if residual is given; may be dy if dx is not. dweight, dbias: [channels]. dlambda: one float, or NULL. moments may be
+ * NULL if w2_weight = 0.
  */
 VELU_API velu_status velu_batch_norm_backward(velu_context* context, const velu_batch_norm_desc* desc, const void* x,
                                               const void* dy, const float* weight, const float* bias,
                                               const void* residual, const float* lambda, const float* saved_mean,
-                                              const float* saved_inv_std, const float* moments, void* dx,
-                                              void* dresidual, float* dweight, float* dbias, float* dlambda);
+                                              const float* saved_inv_std, const float* moments, const void* dx_addend,
+                                              void* dx, void* dresidual, float* dweight, float* dbias, float* dlambda);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Pooling */
@@ -572,6 +745,7 @@ typedef struct velu_pool2d_desc {
     int32_t padding_width;
     int32_t count_include_pad; /* average pooling: 1 divides by the kernel's size, 0 by the elements inside the image */
     int32_t reserved;
+    int64_t y_pitch; /* elements from one pixel of y and dy to the next, >= channels; 0 = channels. argmax is dense */
 } velu_pool2d_desc;
 
 /**
@@ -606,6 +780,28 @@ VELU_API velu_status velu_global_avg_pool_forward(velu_context* context, const v
 /** dx = dy / pixels. */
 VELU_API velu_status velu_global_avg_pool_backward(velu_context* context, const velu_global_avg_pool_desc* desc,
                                                    const void* dy, void* dx);
+
+/**
+ * Average pooling to a given size (torch's adaptive_avg_pool2d): output i of an axis is the mean of the inputs
+ * floor(i in / out) .. ceil((i + 1) in / out) - 1; windows overlap where out does not divide in, and repeat where out >
+ * in. x: [batch][in_height][in_width][channels], y: [batch][out_height][out_width][channels]. batch >= 0, others >= 1.
+ */
+typedef struct velu_adaptive_avg_pool2d_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t batch;
+    int64_t in_height;
+    int64_t in_width;
+    int64_t channels;
+    int64_t out_height;
+    int64_t out_width;
+} velu_adaptive_avg_pool2d_desc;
+
+VELU_API velu_status velu_adaptive_avg_pool2d_forward(velu_context* context, const velu_adaptive_avg_pool2d_desc* desc,
+                                                      const void* x, void* y);
+
+VELU_API velu_status velu_adaptive_avg_pool2d_backward(velu_context* context, const velu_adaptive_avg_pool2d_desc* desc,
+                                                       const void* dy, void* dx);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Loss and metrics */

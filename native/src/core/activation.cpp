@@ -11,11 +11,12 @@ namespace {
 
 int64_t check(Call& call, const velu_activation_desc& desc) {
     call.at_least("count", desc.count, 0);
-    if (desc.activation < VELU_ACTIVATION_RELU || desc.activation > VELU_ACTIVATION_GELU) {
+    if ((desc.activation < VELU_ACTIVATION_RELU || desc.activation > VELU_ACTIVATION_GELU) &&
+        desc.activation != VELU_ACTIVATION_SIGMOID) {
         call.fail(VELU_STATUS_INVALID_ARGUMENT,
                   "activation is %" PRId32
                   "; it must be VELU_ACTIVATION_RELU, _RELU6, "
-                  "_SILU or _GELU (VeLU has functions of its own)",
+                  "_SILU, _GELU or _SIGMOID (VeLU has functions of its own)",
                   desc.activation);
     }
     return call.bytes("x", {desc.count}, velu::dtype_size(desc.dtype));

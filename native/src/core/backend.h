@@ -28,7 +28,7 @@ struct DeviceContext {
 };
 
 /// Bumped with every change of BackendTable.
-inline constexpr uint32_t kBackendTableVersion = 2;
+inline constexpr uint32_t kBackendTableVersion = 3;
 
 /// One entry per operation of velu.h, with the same arguments after the context. An operation the backend does not have
 /// may be nullptr: the core answers UNSUPPORTED. The entries up to event_elapsed must be there.
@@ -80,6 +80,11 @@ struct BackendTable {
     velu_status (*add_forward)(DeviceContext*, const velu_add_desc*, const void* a, const void* b, void* y);
     velu_status (*cast_forward)(DeviceContext*, const velu_cast_desc*, const void* x, void* y);
     velu_status (*transpose_forward)(DeviceContext*, const velu_transpose_desc*, const void* x, void* y);
+    velu_status (*copy_rows_forward)(DeviceContext*, const velu_copy_rows_desc*, const void* x, void* y);
+    velu_status (*channel_scale_forward)(DeviceContext*, const velu_channel_scale_desc*, const void* x,
+                                         const void* scale, void* y);
+    velu_status (*channel_scale_backward)(DeviceContext*, const velu_channel_scale_desc*, const void* x,
+                                          const void* scale, const void* dy, void* dx, void* dscale);
     velu_status (*dropout_forward)(DeviceContext*, const velu_dropout_desc*, const int64_t* step, const void* x,
                                    void* y);
     velu_status (*dropout_backward)(DeviceContext*, const velu_dropout_desc*, const int64_t* step, const void* dy,
@@ -100,6 +105,31 @@ struct BackendTable {
     velu_status (*linear_backward_weights)(DeviceContext*, const velu_linear_desc*, const void* x, const void* dy,
                                            float* dweight, float* dbias);
 
+    velu_status (*scaled_linear_prepare)(DeviceContext*, const velu_scaled_linear_desc*, int32_t pass);
+    velu_status (*scaled_linear_forward)(DeviceContext*, const velu_scaled_linear_desc*, const void* x,
+                                         const void* scale, const void* weight, void* y);
+    velu_status (*scaled_linear_backward_data)(DeviceContext*, const velu_scaled_linear_desc*, const void* x,
+                                               const void* scale, const void* dy, const void* weight, void* dx,
+                                               void* dscale);
+    velu_status (*scaled_linear_backward_weights)(DeviceContext*, const velu_scaled_linear_desc*, const void* x,
+                                                  const void* scale, const void* dy, float* dweight);
+
+    velu_status (*attention_prepare)(DeviceContext*, const velu_attention_desc*, int32_t pass);
+    velu_status (*attention_forward)(DeviceContext*, const velu_attention_desc*, const void* qkv, void* y,
+                                     float* log_sum_exp);
+    velu_status (*attention_backward)(DeviceContext*, const velu_attention_desc*, const void* qkv, const void* y,
+                                      const void* dy, const float* log_sum_exp, void* dqkv);
+    velu_status (*token_embedding_forward)(DeviceContext*, const velu_token_embedding_desc*, const void* x,
+                                           const float* class_token, const float* position, void* y);
+    velu_status (*token_embedding_backward)(DeviceContext*, const velu_token_embedding_desc*, const void* dy, void* dx,
+                                            float* dclass_token, float* dposition);
+    velu_status (*layer_norm_forward)(DeviceContext*, const velu_layer_norm_desc*, const void* x, const void* residual,
+                                      const float* weight, const float* bias, void* sum, void* y, float* saved_mean,
+                                      float* saved_inv_std);
+    velu_status (*layer_norm_backward)(DeviceContext*, const velu_layer_norm_desc*, const void* z, const void* dy,
+                                       const void* dz_addend, const float* weight, const float* saved_mean,
+                                       const float* saved_inv_std, void* dx, float* dweight, float* dbias);
+
     velu_status (*batch_norm_forward_training)(DeviceContext*, const velu_batch_norm_desc*, const void* x,
                                                const float* weight, const float* bias, const void* residual,
                                                const float* lambda, float* running_mean, float* running_var,
@@ -112,8 +142,8 @@ struct BackendTable {
     velu_status (*batch_norm_backward)(DeviceContext*, const velu_batch_norm_desc*, const void* x, const void* dy,
                                        const float* weight, const float* bias, const void* residual,
                                        const float* lambda, const float* saved_mean, const float* saved_inv_std,
-                                       const float* moments, void* dx, void* dresidual, float* dweight, float* dbias,
-                                       float* dlambda);
+                                       const float* moments, const void* dx_addend, void* dx, void* dresidual,
+                                       float* dweight, float* dbias, float* dlambda);
 
     velu_status (*max_pool2d_forward)(DeviceContext*, const velu_pool2d_desc*, const void* x, void* y, uint8_t* argmax);
     velu_status (*max_pool2d_backward)(DeviceContext*, const velu_pool2d_desc*, const void* dy, const uint8_t* argmax,
@@ -122,6 +152,11 @@ struct BackendTable {
     velu_status (*avg_pool2d_backward)(DeviceContext*, const velu_pool2d_desc*, const void* dy, void* dx);
     velu_status (*global_avg_pool_forward)(DeviceContext*, const velu_global_avg_pool_desc*, const void* x, void* y);
     velu_status (*global_avg_pool_backward)(DeviceContext*, const velu_global_avg_pool_desc*, const void* dy, void* dx);
+
+    velu_status (*adaptive_avg_pool2d_forward)(DeviceContext*, const velu_adaptive_avg_pool2d_desc*, const void* x,
+                                               void* y);
+    velu_status (*adaptive_avg_pool2d_backward)(DeviceContext*, const velu_adaptive_avg_pool2d_desc*, const void* dy,
+                                                void* dx);
 
     velu_status (*softmax_cross_entropy_forward)(DeviceContext*, const velu_softmax_cross_entropy_desc*,
                                                  const void* logits, const int32_t* labels, float* loss,

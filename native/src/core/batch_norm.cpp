@@ -12,6 +12,9 @@ namespace {
 
 struct Bytes {
     int64_t x = 0;
+    int64_t y = 0;  // and every other dense tensor
+    int64_t dx = 0;
+    int64_t dx_addend = 0;
     int64_t channels = 0;  // of one float32 per channel
 };
 
@@ -32,8 +35,18 @@ Bytes check(Call& call, const velu_batch_norm_desc& desc, int64_t min_rows) {
         check_velu_params(call, desc.params);
         call.finite("w2_weight", desc.w2_weight);
     }
-    return {call.bytes("x", {desc.rows, desc.channels}, velu::dtype_size(desc.dtype)),
-            call.bytes("weight", {desc.channels}, kFloat)};
+    const int64_t x_pitch = velu::check_pitch(call, "x_pitch", desc.x_pitch, desc.channels);
+    const int64_t dx_pitch = velu::check_pitch(call, "dx_pitch", desc.dx_pitch, desc.channels);
+    const int64_t addend_pitch = velu::check_pitch(call, "dx_addend_pitch", desc.dx_addend_pitch, desc.channels);
+    const int64_t element = velu::dtype_size(desc.dtype);
+    Bytes bytes;
+    bytes.y = call.bytes("x", {desc.rows, desc.channels}, element);
+    bytes.channels = call.bytes("weight", {desc.channels}, kFloat);
+    if (call.failed()) return bytes;
+    bytes.x = call.pitched_bytes("x", desc.rows, desc.channels, x_pitch, element);
+    bytes.dx = call.pitched_bytes("dx", desc.rows, desc.channels, dx_pitch, element);
+    bytes.dx_addend = call.pitched_bytes("dx_addend", desc.rows, desc.channels, addend_pitch, element);
+    return bytes;
 }
 
 /// Checks that an argument that belongs to VeLU is given with VeLU only.
@@ -63,12 +76,12 @@ velu_status velu_batch_norm_forward_training(velu_context* context, const velu_b
                   running_mean == nullptr ? "running_var" : "running_mean");
     }
     call.buffers({input("x", x, bytes.x, align), input("weight", weight, bytes.channels, kFloat),
-                  input("bias", bias, bytes.channels, kFloat), optional(input("residual", residual, bytes.x, align)),
+                  input("bias", bias, bytes.channels, kFloat), optional(input("residual", residual, bytes.y, align)),
                   optional(input("lambda", lambda, kFloat, kFloat)),
                   optional(output("running_mean", running_mean, bytes.channels, kFloat)),
                   optional(output("running_var", running_var, bytes.channels, kFloat)),
                   optional(output("num_batches_tracked", num_batches_tracked, sizeof(int64_t), alignof(int64_t))),
-                  in_place("y", y, bytes.x, align, "residual"),
+                  in_place("y", y, bytes.y, align, "residual"),
                   output("saved_mean", saved_mean, bytes.channels, kFloat),
                   output("saved_inv_std", saved_inv_std, bytes.channels, kFloat),
                   optional(output("moments", moments, 3 * kFloat, kFloat))});
@@ -89,9 +102,9 @@ velu_status velu_batch_norm_forward_inference(velu_context* context, const velu_
     check_velu_only(call, *desc, "moments", moments);
     call.buffers(
         {input("x", x, bytes.x, align), input("weight", weight, bytes.channels, kFloat),
-         input("bias", bias, bytes.channels, kFloat), optional(input("residual", residual, bytes.x, align)),
+         input("bias", bias, bytes.channels, kFloat), optional(input("residual", residual, bytes.y, align)),
          optional(input("lambda", lambda, kFloat, kFloat)), input("running_mean", running_mean, bytes.channels, kFloat),
-         input("running_var", running_var, bytes.channels, kFloat), in_place("y", y, bytes.x, align, "x", "residual"),
+         input("running_var", running_var, bytes.channels, kFloat), in_place("y", y, bytes.y, align, "x", "residual"),
          optional(output("moments", moments, 3 * kFloat, kFloat))});
     return call.run(&BackendTable::batch_norm_forward_inference, desc, x, weight, bias, residual, lambda, running_mean,
                     running_var, y, moments);
@@ -100,8 +113,8 @@ velu_status velu_batch_norm_forward_inference(velu_context* context, const velu_
 velu_status velu_batch_norm_backward(velu_context* context, const velu_batch_norm_desc* desc, const void* x,
                                      const void* dy, const float* weight, const float* bias, const void* residual,
                                      const float* lambda, const float* saved_mean, const float* saved_inv_std,
-                                     const float* moments, void* dx, void* dresidual, float* dweight, float* dbias,
-                                     float* dlambda) {
+                                     const float* moments, const void* dx_addend, void* dx, void* dresidual,
+                                     float* dweight, float* dbias, float* dlambda) {
     Call call(context, "velu_batch_norm_backward");
     if (!call.begin(desc)) return call.status();
     const Bytes bytes = check(call, *desc, 2);
@@ -120,16 +133,18 @@ velu_status velu_batch_norm_backward(velu_context* context, const velu_batch_nor
         call.fail(VELU_STATUS_INVALID_ARGUMENT, "%s is NULL and %s is not; pass both or neither",
                   residual == nullptr ? "residual" : "dresidual", residual == nullptr ? "dresidual" : "residual");
     }
-    call.buffers({input("x", x, bytes.x, align), input("dy", dy, bytes.x, align),
+    call.buffers({input("x", x, bytes.x, align), input("dy", dy, bytes.y, align),
                   input("weight", weight, bytes.channels, kFloat), input("bias", bias, bytes.channels, kFloat),
-                  optional(input("residual", residual, bytes.x, align)),
+                  optional(input("residual", residual, bytes.y, align)),
                   optional(input("lambda", lambda, kFloat, kFloat)),
                   input("saved_mean", saved_mean, bytes.channels, kFloat),
                   input("saved_inv_std", saved_inv_std, bytes.channels, kFloat),
-                  optional(input("moments", moments, 3 * kFloat, kFloat)), in_place("dx", dx, bytes.x, align, "dy"),
-                  optional(in_place("dresidual", dresidual, bytes.x, align, "dy")),
+                  optional(input("moments", moments, 3 * kFloat, kFloat)),
+                  optional(input("dx_addend", dx_addend, bytes.dx_addend, align)),
+                  in_place("dx", dx, bytes.dx, align, "dy", "dx_addend"),
+                  optional(in_place("dresidual", dresidual, bytes.y, align, "dy")),
                   output("dweight", dweight, bytes.channels, kFloat), output("dbias", dbias, bytes.channels, kFloat),
                   optional(output("dlambda", dlambda, kFloat, kFloat))});
     return call.run(&BackendTable::batch_norm_backward, desc, x, dy, weight, bias, residual, lambda, saved_mean,
-                    saved_inv_std, moments, dx, dresidual, dweight, dbias, dlambda);
+                    saved_inv_std, moments, dx_addend, dx, dresidual, dweight, dbias, dlambda);
 }

@@ -133,6 +133,12 @@ int64_t Call::bytes(const char* name, std::initializer_list<int64_t> sizes, int6
     return product;
 }
 
+int64_t Call::pitched_bytes(const char* name, int64_t rows, int64_t channels, int64_t pitch, int64_t element) {
+    if (rows == 0) return bytes(name, {0}, element);
+    const int64_t whole = bytes(name, {rows, pitch}, element);
+    return failed() ? 0 : whole - (pitch - channels) * element;
+}
+
 void Call::buffers(std::initializer_list<Buffer> buffers) {
     if (failed()) return;
     for (const Buffer& buffer : buffers) {
@@ -161,6 +167,16 @@ void Call::buffers(std::initializer_list<Buffer> buffers) {
                         written.name, written.bytes, written.data, other.name, other.bytes, other.data);
         }
     }
+}
+
+int64_t check_pitch(Call& call, const char* name, int64_t pitch, int64_t channels) {
+    if (pitch == 0) return channels;
+    if (pitch < channels) {
+        call.fail(VELU_STATUS_INVALID_ARGUMENT,
+                  "%s is %" PRId64 "; it must be 0 or at least %" PRId64 ", the channels of a row", name, pitch,
+                  channels);
+    }
+    return pitch;
 }
 
 }  // namespace velu

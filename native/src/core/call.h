@@ -112,6 +112,9 @@ public:
     /// Product of sizes >= 0 and the size of an element, or 0 after a failure: product above kMaxBytes.
     int64_t bytes(const char* name, std::initializer_list<int64_t> sizes, int64_t element);
 
+    /// Bytes from the first to behind the last element of rows >= 0 rows that start pitch elements apart.
+    int64_t pitched_bytes(const char* name, int64_t rows, int64_t channels, int64_t pitch, int64_t element);
+
     /// Checks NULL, alignment, and that what is written overlaps nothing it may not.
     void buffers(std::initializer_list<Buffer> buffers);
 
@@ -145,8 +148,13 @@ inline int64_t dtype_size(int32_t dtype) {
 inline constexpr int64_t kFloat = sizeof(float);
 
 // Checks that several entry points share. Each reads its descriptor only while the call has not failed.
+/// Checks the activation that ends a convolution or linear layer.
+void check_fused_activation(Call& call, int32_t activation);
+/// Checks a pitch and gives its meaning: 0 stands for channels.
+int64_t check_pitch(Call& call, const char* name, int64_t pitch, int64_t channels);
 void check_velu_params(Call& call, const velu_velu_params& params);
 void check_conv2d(Call& call, const velu_conv2d_desc& desc);
 void check_linear(Call& call, const velu_linear_desc& desc);
+void check_scaled_linear(Call& call, const velu_scaled_linear_desc& desc);
 
 }  // namespace velu

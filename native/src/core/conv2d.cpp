@@ -26,6 +26,8 @@ void velu::check_conv2d(Call& call, const velu_conv2d_desc& desc) {
     call.at_least("dilation_height", desc.dilation_height, 1);
     call.at_least("dilation_width", desc.dilation_width, 1);
     call.at_least("groups", desc.groups, 1);
+    check_fused_activation(call, desc.activation);
+    check_pitch(call, "y_pitch", desc.y_pitch, desc.out_channels);
     if (call.failed()) return;
     const auto divides = [&](const char* name, int64_t channels) {
         if (channels % desc.groups != 0) {
@@ -66,7 +68,10 @@ Bytes check(Call& call, const velu_conv2d_desc& desc) {
     bytes.weight = call.bytes("weight", weight, element);
     bytes.dweight = call.bytes("dweight", weight, kFloat);
     bytes.bias = call.bytes("bias", {desc.out_channels}, kFloat);
-    bytes.y = call.bytes("y", {desc.batch, out_height, out_width, desc.out_channels}, element);
+    call.bytes("y", {desc.batch, out_height, out_width, desc.out_channels}, element);
+    if (call.failed()) return {};
+    bytes.y = call.pitched_bytes("y", desc.batch * out_height * out_width, desc.out_channels,
+                                 desc.y_pitch == 0 ? desc.out_channels : desc.y_pitch, element);
     return bytes;
 }
 

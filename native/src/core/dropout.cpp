@@ -1,5 +1,7 @@
 #include "core/call.h"
 
+#include <cinttypes>
+
 using velu::BackendTable;
 using velu::Call;
 using velu::in_place;
@@ -10,6 +12,11 @@ namespace {
 int64_t check(Call& call, const velu_dropout_desc& desc) {
     call.at_least("count", desc.count, 0);
     call.half_open("probability", desc.probability, 0, 1);
+    call.at_least("group", desc.group, 1);
+    if (!call.failed() && desc.count % desc.group != 0) {
+        call.fail(VELU_STATUS_INVALID_ARGUMENT, "group %" PRId64 " does not divide count %" PRId64, desc.group,
+                  desc.count);
+    }
     return call.bytes("x", {desc.count}, velu::dtype_size(desc.dtype));
 }
 

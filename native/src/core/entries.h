@@ -41,6 +41,9 @@
     X(add_forward)                    \
     X(cast_forward)                   \
     X(transpose_forward)              \
+    X(copy_rows_forward)              \
+    X(channel_scale_forward)          \
+    X(channel_scale_backward)         \
     X(dropout_forward)                \
     X(dropout_backward)               \
     X(conv2d_prepare)                 \
@@ -51,6 +54,17 @@
     X(linear_forward)                 \
     X(linear_backward_data)           \
     X(linear_backward_weights)        \
+    X(scaled_linear_prepare)          \
+    X(scaled_linear_forward)          \
+    X(scaled_linear_backward_data)    \
+    X(scaled_linear_backward_weights) \
+    X(attention_prepare)              \
+    X(attention_forward)              \
+    X(attention_backward)             \
+    X(token_embedding_forward)        \
+    X(token_embedding_backward)       \
+    X(layer_norm_forward)             \
+    X(layer_norm_backward)            \
     X(batch_norm_forward_training)    \
     X(batch_norm_forward_inference)   \
     X(batch_norm_backward)            \
@@ -60,6 +74,8 @@
     X(avg_pool2d_backward)            \
     X(global_avg_pool_forward)        \
     X(global_avg_pool_backward)       \
+    X(adaptive_avg_pool2d_forward)    \
+    X(adaptive_avg_pool2d_backward)   \
     X(softmax_cross_entropy_forward)  \
     X(softmax_cross_entropy_backward) \
     X(top_k_count)                    \

@@ -47,6 +47,9 @@ velu_status velu_impl_name(velu_context* context, const char* operation, const v
     } else if (starts_with(operation, "linear_")) {
         const auto* linear = static_cast<const velu_linear_desc*>(desc);
         if (call.begin(linear)) check_linear(call, *linear);
+    } else if (starts_with(operation, "scaled_linear_")) {
+        const auto* scaled = static_cast<const velu_scaled_linear_desc*>(desc);
+        if (call.begin(scaled)) check_scaled_linear(call, *scaled);
     } else if (desc != nullptr) {
         call.begin(static_cast<const velu_add_desc*>(desc));  // every descriptor starts with device and dtype
     }

@@ -1,5 +1,7 @@
 #include "core/call.h"
 
+#include <cinttypes>
+
 using velu::BackendTable;
 using velu::Call;
 using velu::input;
@@ -11,6 +13,17 @@ void velu::check_linear(Call& call, const velu_linear_desc& desc) {
     call.at_least("rows", desc.rows, 0);
     call.at_least("in_features", desc.in_features, 1);
     call.at_least("out_features", desc.out_features, 1);
+    check_fused_activation(call, desc.activation);
+}
+
+void velu::check_fused_activation(Call& call, int32_t activation) {
+    if ((activation < VELU_ACTIVATION_IDENTITY || activation > VELU_ACTIVATION_GELU) &&
+        activation != VELU_ACTIVATION_SIGMOID) {
+        call.fail(VELU_STATUS_INVALID_ARGUMENT,
+                  "activation is %" PRId32
+                  "; it must be VELU_ACTIVATION_IDENTITY, _RELU, _RELU6, _SILU, _GELU or _SIGMOID",
+                  activation);
+    }
 }
 
 namespace {

@@ -51,8 +51,11 @@ Bytes check(Call& call, const velu_pool2d_desc& desc, bool max) {
         window_count(desc.in_height, desc.kernel_height, desc.stride_height, desc.padding_height, 1);
     const int64_t out_width = window_count(desc.in_width, desc.kernel_width, desc.stride_width, desc.padding_width, 1);
     const int64_t element = velu::dtype_size(desc.dtype);
+    const int64_t y_pitch = velu::check_pitch(call, "y_pitch", desc.y_pitch, desc.channels);
+    call.bytes("y", {desc.batch, out_height, out_width, desc.channels}, element);
+    if (call.failed()) return {};
     return {call.bytes("x", {desc.batch, desc.in_height, desc.in_width, desc.channels}, element),
-            call.bytes("y", {desc.batch, out_height, out_width, desc.channels}, element),
+            call.pitched_bytes("y", desc.batch * out_height * out_width, desc.channels, y_pitch, element),
             call.bytes("argmax", {desc.batch, out_height, out_width, desc.channels}, 1)};
 }
 

@@ -3,7 +3,7 @@
 // Training forward reads x twice (statistics, then apply) and writes y; the activation, VeLU's row statistic included,
 // is applied to rows that have just been written and are still in the first cache level. Backward recomputes the
 // activation's input z row by row into a small buffer, writes dz and sums it in its first pass, and turns dz into dx in
-// its second.
+// its second. dz is kept where nothing else has to be: in dresidual, in dy itself, in dx, or else in scratch memory.
 //
 // Work is divided into parts of rows by the shape alone; each part has its own sums, joined in order.
 #include <omp.h>
@@ -115,6 +115,11 @@ struct ChannelSums {
     }
 };
 
+/// Elements from one row to the next.
+int64_t pitch_of(int64_t pitch, int64_t channels) {
+    return pitch == 0 ? channels : pitch;
+}
+
 /// y = f(z) in place over a tile; stores the moments of A for VeLU if wanted.
 void activate(int32_t isa, int32_t activation, const VeluConstants& velu, float* y, int64_t rows, int64_t channels,
               Moments* moments) {
@@ -140,13 +145,15 @@ void apply(const Context& context, const velu_batch_norm_desc& desc, const Apply
            Moments* tile_moments, float* moments) {
     const BatchNormKernels& kernels = batch_norm_kernels(context.isa);
     const Division division = tiles(desc.rows, desc.channels);
+    const int64_t x_pitch = pitch_of(desc.x_pitch, desc.channels);
     VeluConstants velu{};
     if (desc.activation == VELU_ACTIVATION_VELU) velu = forward_constants(desc.params, lambda);
     parallel_for(context, division.count, [&](int64_t tile) {
         const int64_t start = division.first(tile) * desc.channels;
         const int64_t rows = division.size(tile);
-        kernels.normalize(a.x + start, a.residual == nullptr ? nullptr : a.residual + start, a.mean, a.mean_low,
-                          a.scale, a.bias, a.y + start, rows, desc.channels);
+        kernels.normalize(a.x + division.first(tile) * x_pitch, x_pitch,
+                          a.residual == nullptr ? nullptr : a.residual + start, a.mean, a.mean_low, a.scale, a.bias,
+                          a.y + start, rows, desc.channels);
         activate(context.isa, desc.activation, velu, a.y + start, rows, desc.channels,
                  moments == nullptr ? nullptr : tile_moments + tile);
     });
@@ -174,14 +181,15 @@ struct ForwardScratch {
 };
 
 struct BackwardScratch {
-    int64_t channels, part_count, thread_count, tile_elements;
+    int64_t channels, part_count, thread_count, tile_elements, dz_elements;
     ChannelSums<3> sums;  // of dz, dz (x - mean) and x - mean
     float* mean_low;
     float* scale;
     float* dz_mean;
     float* slope;
     double* dlambda;
-    float* z;  // a tile per thread
+    float* z;   // a tile per thread
+    float* dz;  // the whole tensor, where it has no other place
 
     void place(Layout& layout) {
         sums = ChannelSums<3>::place(layout, part_count, channels);
@@ -191,6 +199,7 @@ struct BackwardScratch {
         slope = layout.array<float>(channels);
         dlambda = layout.array<double>(part_count);
         z = layout.array<float>(thread_count * tile_elements);
+        dz = layout.array<float>(dz_elements);
     }
 };
 
@@ -217,12 +226,13 @@ velu_status batch_norm_forward_training(DeviceContext* context, const velu_batch
         // float64 has the digits for the difference of the two sums.
         const auto* from = static_cast<const float*>(x);
         const float* shift = from;
+        const int64_t x_pitch = pitch_of(desc->x_pitch, channels);
         parallel_for(ctx, division.count, [&](int64_t part) {
             scratch.sums.clear(part);
             const Division inner = tiles(division.size(part), channels);
             for (int64_t tile = 0; tile < inner.count; ++tile) {
-                kernels.sums(from + (division.first(part) + inner.first(tile)) * channels, shift, inner.size(tile),
-                             channels, scratch.sums.of(part, 0), scratch.sums.of(part, 1));
+                kernels.sums(from + (division.first(part) + inner.first(tile)) * x_pitch, x_pitch, shift,
+                             inner.size(tile), channels, scratch.sums.of(part, 0), scratch.sums.of(part, 1));
             }
         });
 
@@ -282,8 +292,9 @@ velu_status batch_norm_forward_inference(DeviceContext* context, const velu_batc
 
 velu_status batch_norm_backward(DeviceContext* context, const velu_batch_norm_desc* desc, const void* x, const void* dy,
                                 const float* weight, const float* bias, const void* residual, const float* lambda,
-                                const float* saved_mean, const float* saved_inv_std, const float* moments, void* dx,
-                                void* dresidual, float* dweight, float* dbias, float* dlambda) {
+                                const float* saved_mean, const float* saved_inv_std, const float* moments,
+                                const void* dx_addend, void* dx, void* dresidual, float* dweight, float* dbias,
+                                float* dlambda) {
     return guarded(context, [&]() -> velu_status {
         Context& ctx = cpu(context);
         const BatchNormKernels& kernels = batch_norm_kernels(ctx.isa);
@@ -294,9 +305,12 @@ velu_status batch_norm_backward(DeviceContext* context, const velu_batch_norm_de
         const auto* from = static_cast<const float*>(x);
         const auto* added = static_cast<const float*>(residual);
         const auto* upstream = static_cast<const float*>(dy);
+        const auto* addend = static_cast<const float*>(dx_addend);
         auto* gradient = static_cast<float*>(dx);
-        // The residual's gradient is dz itself.
-        float* dz = residual == nullptr ? gradient : static_cast<float*>(dresidual);
+        const int64_t x_pitch = pitch_of(desc->x_pitch, channels);
+        const int64_t dx_pitch = pitch_of(desc->dx_pitch, channels);
+        const int64_t addend_pitch = pitch_of(desc->dx_addend_pitch, channels);
+        const bool dx_can_hold_dz = dx_pitch == channels && addend != gradient;
 
         const Division division = parts(desc->rows);
         BackwardScratch scratch{};
@@ -304,7 +318,12 @@ velu_status batch_norm_backward(DeviceContext* context, const velu_batch_norm_de
         scratch.part_count = division.count;
         scratch.thread_count = std::max(1, ctx.threads);
         scratch.tile_elements = tiles(desc->rows, channels).rows_per_piece * channels;
+        const bool identity = activation == VELU_ACTIVATION_IDENTITY;
+        if (residual == nullptr && !identity && !dx_can_hold_dz) scratch.dz_elements = desc->rows * channels;
         reserve(ctx, scratch);
+        // The residual's gradient is dz itself; without activation dz is dy.
+        float* new_dz = residual != nullptr ? static_cast<float*>(dresidual) : dx_can_hold_dz ? gradient : scratch.dz;
+        const float* dz = identity ? upstream : new_dz;
         for (int64_t c = 0; c < channels; ++c) scratch.scale[c] = weight[c] * saved_inv_std[c];
         VeluConstants velu{};
         if (is_velu) {
@@ -319,26 +338,28 @@ velu_status batch_norm_backward(DeviceContext* context, const velu_batch_norm_de
             float* z = scratch.z + (alone ? 0 : omp_get_thread_num()) * scratch.tile_elements;
             const Division inner = tiles(division.size(part), channels);
             for (int64_t tile = 0; tile < inner.count; ++tile) {
-                const int64_t start = (division.first(part) + inner.first(tile)) * channels;
+                const int64_t first = division.first(part) + inner.first(tile);
+                const int64_t start = first * channels;
+                const float* x_rows = from + first * x_pitch;
                 const int64_t rows = inner.size(tile);
                 const int64_t elements = rows * channels;
-                if (activation == VELU_ACTIVATION_IDENTITY) {
-                    if (dz != upstream) {
-                        std::memcpy(dz + start, upstream + start, static_cast<size_t>(elements) * sizeof(float));
+                if (identity) {
+                    if (residual != nullptr && new_dz != upstream) {
+                        std::memcpy(new_dz + start, upstream + start, static_cast<size_t>(elements) * sizeof(float));
                     }
                 } else {
-                    kernels.normalize(from + start, added == nullptr ? nullptr : added + start, saved_mean, nullptr,
+                    kernels.normalize(x_rows, x_pitch, added == nullptr ? nullptr : added + start, saved_mean, nullptr,
                                       scratch.scale, bias, z, rows, channels);
                     if (is_velu) {
                         double tile_dlambda = 0;
-                        velu_kernels(ctx.isa).backward(velu, z, upstream + start, dz + start, rows, channels,
+                        velu_kernels(ctx.isa).backward(velu, z, upstream + start, new_dz + start, rows, channels,
                                                        &tile_dlambda);
                         scratch.dlambda[part] += tile_dlambda;
                     } else {
-                        activation_kernels(ctx.isa).backward(activation, z, upstream + start, dz + start, elements);
+                        activation_kernels(ctx.isa).backward(activation, z, upstream + start, new_dz + start, elements);
                     }
                 }
-                kernels.gradient_sums(from + start, dz + start, saved_mean, rows, channels, scratch.sums.of(part, 0),
+                kernels.gradient_sums(x_rows, x_pitch, dz + start, saved_mean, rows, channels, scratch.sums.of(part, 0),
                                       scratch.sums.of(part, 1), scratch.sums.of(part, 2));
             }
         });
@@ -363,9 +384,11 @@ velu_status batch_norm_backward(DeviceContext* context, const velu_batch_norm_de
 
         const Division all_tiles = tiles(desc->rows, channels);
         parallel_for(ctx, all_tiles.count, [&](int64_t tile) {
-            const int64_t start = all_tiles.first(tile) * channels;
-            kernels.input_gradient(from + start, dz + start, saved_mean, scratch.mean_low, scratch.scale,
-                                   scratch.dz_mean, scratch.slope, gradient + start, all_tiles.size(tile), channels);
+            const int64_t first = all_tiles.first(tile);
+            kernels.input_gradient(from + first * x_pitch, x_pitch, dz + first * channels, saved_mean, scratch.mean_low,
+                                   scratch.scale, scratch.dz_mean, scratch.slope,
+                                   addend == nullptr ? nullptr : addend + first * addend_pitch, addend_pitch,
+                                   gradient + first * dx_pitch, dx_pitch, all_tiles.size(tile), channels);
         });
         return VELU_STATUS_SUCCESS;
     });

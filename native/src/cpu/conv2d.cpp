@@ -1,8 +1,12 @@
 // 2-D convolution on oneDNN: images nhwc, weights in oneDNN's own layout, reordered from and to [O][kh][kw][I/G].
+//
+// oneDNN (3.11) has only its reference implementation, hundreds of times slower, for images whose pixels lie further
+// apart than their channels: such a y or dy is copied from or to a dense one in scratch memory.
 #include <cstring>
 
 #include "cpu/context.h"
 #include "cpu/dnnl_state.h"
+#include "cpu/fused_activation.h"
 #include "cpu/operations.h"
 
 namespace velu::cpu {
@@ -78,18 +82,22 @@ DnnlPlan make_conv2d(const DnnlState& state, const velu_conv2d_desc& d, int32_t 
     const memory::dims padding = {d.padding_height, d.padding_width};
     constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 
-    dnnl::convolution_forward::primitive_desc forward(state.engine, dnnl::prop_kind::forward_training, kDirect, x,
-                                                      any_weight, pass == VELU_PASS_FORWARD ? bias : Layout(), y,
-                                                      strides, dilates, padding, padding, state.attributes);
+    using Forward = dnnl::convolution_forward::primitive_desc;
     if (pass == VELU_PASS_FORWARD) {
-        avoid_empty_windows(d, forward);
-        if (!has_bias) {
-            return make_plan(state, forward, {{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, weight}, {DNNL_ARG_DST, y, true}});
-        }
-        return make_plan(
-            state, forward,
-            {{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, weight}, {DNNL_ARG_DST, y, true}, {DNNL_ARG_BIAS, bias}});
+        const auto [forward, left] = fuse_activation(state, d.activation, [&](const dnnl::primitive_attr& attributes) {
+            Forward desc(state.engine, dnnl::prop_kind::forward_training, kDirect, x, any_weight, bias, y, strides,
+                         dilates, padding, padding, attributes);
+            avoid_empty_windows(d, desc);
+            return desc;
+        });
+        std::vector<DnnlArgument> arguments = {{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, weight}, {DNNL_ARG_DST, y, true}};
+        if (has_bias) arguments.push_back({DNNL_ARG_BIAS, bias});
+        DnnlPlan plan = make_plan(state, forward, arguments);
+        plan.activation = left;
+        return plan;
     }
+    const Forward forward(state.engine, dnnl::prop_kind::forward_training, kDirect, x, any_weight, Layout(), y, strides,
+                          dilates, padding, padding, state.attributes);
     if (pass == VELU_PASS_BACKWARD_DATA) {
         dnnl::convolution_backward_data::primitive_desc backward(state.engine, kDirect, x, any_weight, y, strides,
                                                                  dilates, padding, padding, forward, state.attributes);
@@ -111,13 +119,38 @@ DnnlPlan make_conv2d(const DnnlState& state, const velu_conv2d_desc& d, int32_t 
                       {DNNL_ARG_DIFF_BIAS, bias, true}});
 }
 
-/// Runs one pass; `last` is the bias or its gradient, or nullptr.
-velu_status run(DeviceContext* context, const velu_conv2d_desc& desc, int32_t pass, const void* first,
-                const void* second, const void* third, const void* last) {
+bool is_pitched(const velu_conv2d_desc& d) {
+    return d.y_pitch != 0 && d.y_pitch != d.out_channels;
+}
+
+/// Pixels of y.
+int64_t out_pixels(const velu_conv2d_desc& d) {
+    return d.batch * window_count(d.in_height, d.kernel_height, d.stride_height, d.padding_height, d.dilation_height) *
+           window_count(d.in_width, d.kernel_width, d.stride_width, d.padding_width, d.dilation_width);
+}
+
+/// Scratch memory of a call: the plan's, then a dense y or dy where that of the caller is not.
+size_t scratch_bytes(const velu_conv2d_desc& d, const DnnlPlan& plan) {
+    if (!is_pitched(d)) return plan.workspace;
+    return plan.workspace + static_cast<size_t>(out_pixels(d) * d.out_channels) * sizeof(float);
+}
+
+/// Runs one backward pass on its arguments in the order of its plan; `last` is the bias' gradient, or nullptr.
+velu_status run_backward(DeviceContext* context, const velu_conv2d_desc& desc, int32_t pass, const void* first,
+                         const void* second, const void* third, const void* last) {
     return guarded(context, [&] {
         const DnnlPlan& plan = conv2d_plan(cpu(context), desc, pass, last != nullptr);
         if (plan.status != VELU_STATUS_SUCCESS) return context->fail(plan.status, "%s", plan.message.c_str());
-        void* workspace = cpu(context).workspace.reserve(plan.workspace);
+        auto* workspace = static_cast<char*>(cpu(context).workspace.reserve(scratch_bytes(desc, plan)));
+        if (is_pitched(desc)) {
+            const void*& dy = pass == VELU_PASS_BACKWARD_DATA ? first : second;
+            const velu_copy_rows_desc copy = {
+                desc.device, desc.dtype, out_pixels(desc), desc.out_channels, desc.y_pitch, desc.out_channels, 0, 0};
+            void* dense = workspace + plan.workspace;
+            const velu_status copied = copy_rows_forward(context, &copy, dy, dense);
+            if (copied != VELU_STATUS_SUCCESS) return copied;
+            dy = dense;
+        }
         return last != nullptr ? run_plan(cpu(context), plan, workspace, {first, second, third, last})
                                : run_plan(cpu(context), plan, workspace, {first, second, third});
     });
@@ -143,6 +176,7 @@ const DnnlPlan& conv2d_plan(Context& context, const velu_conv2d_desc& d, int32_t
                          d.dilation_height,
                          d.dilation_width,
                          d.groups,
+                         pass == VELU_PASS_FORWARD ? d.activation : VELU_ACTIVATION_IDENTITY,
                          d.dtype};
     return find_plan(context, key, [&] { return make_conv2d(*context.dnnl, d, pass, has_bias); });
 }
@@ -154,7 +188,7 @@ velu_status conv2d_prepare(DeviceContext* context, const velu_conv2d_desc* desc,
             if (has_bias && pass == VELU_PASS_BACKWARD_DATA) continue;
             const DnnlPlan& plan = conv2d_plan(cpu(context), *desc, pass, has_bias);
             if (plan.status != VELU_STATUS_SUCCESS) return context->fail(plan.status, "%s", plan.message.c_str());
-            cpu(context).workspace.reserve(plan.workspace);
+            cpu(context).workspace.reserve(scratch_bytes(*desc, plan));
         }
         return velu_status{VELU_STATUS_SUCCESS};
     });
@@ -162,17 +196,29 @@ velu_status conv2d_prepare(DeviceContext* context, const velu_conv2d_desc* desc,
 
 velu_status conv2d_forward(DeviceContext* context, const velu_conv2d_desc* desc, const void* x, const void* weight,
                            const float* bias, void* y) {
-    return run(context, *desc, VELU_PASS_FORWARD, x, weight, y, bias);
+    return guarded(context, [&] {
+        const DnnlPlan& plan = conv2d_plan(cpu(context), *desc, VELU_PASS_FORWARD, bias != nullptr);
+        if (plan.status != VELU_STATUS_SUCCESS) return context->fail(plan.status, "%s", plan.message.c_str());
+        auto* workspace = static_cast<char*>(cpu(context).workspace.reserve(scratch_bytes(*desc, plan)));
+        auto* result = static_cast<float*>(y);
+        float* dense = is_pitched(*desc) ? reinterpret_cast<float*>(workspace + plan.workspace) : result;
+        const velu_status status = bias != nullptr ? run_plan(cpu(context), plan, workspace, {x, weight, dense, bias})
+                                                   : run_plan(cpu(context), plan, workspace, {x, weight, dense});
+        if (status != VELU_STATUS_SUCCESS) return status;
+        activate_rows(cpu(context), plan.activation, dense, result, out_pixels(*desc), desc->out_channels,
+                      is_pitched(*desc) ? desc->y_pitch : desc->out_channels);
+        return status;
+    });
 }
 
 velu_status conv2d_backward_data(DeviceContext* context, const velu_conv2d_desc* desc, const void* dy,
                                  const void* weight, void* dx) {
-    return run(context, *desc, VELU_PASS_BACKWARD_DATA, dy, weight, dx, nullptr);
+    return run_backward(context, *desc, VELU_PASS_BACKWARD_DATA, dy, weight, dx, nullptr);
 }
 
 velu_status conv2d_backward_weights(DeviceContext* context, const velu_conv2d_desc* desc, const void* x, const void* dy,
                                     float* dweight, float* dbias) {
-    return run(context, *desc, VELU_PASS_BACKWARD_WEIGHTS, x, dy, dweight, dbias);
+    return run_backward(context, *desc, VELU_PASS_BACKWARD_WEIGHTS, x, dy, dweight, dbias);
 }
 
 }  // namespace velu::cpu

@@ -86,9 +86,13 @@ private:
 
 }  // namespace
 
-DnnlState::DnnlState() : engine(dnnl::engine::kind::cpu, 0), stream(engine) {
-    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    attributes.set_deterministic(true);
+DnnlState::DnnlState() : engine(dnnl::engine::kind::cpu, 0), stream(engine), attributes(make_attributes()) {}
+
+dnnl::primitive_attr DnnlState::make_attributes() {
+    dnnl::primitive_attr made;
+    made.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    made.set_deterministic(true);
+    return made;
 }
 
 size_t DnnlKeyHash::operator()(const DnnlKey& key) const noexcept {
@@ -98,7 +102,7 @@ size_t DnnlKeyHash::operator()(const DnnlKey& key) const noexcept {
 }
 
 DnnlPlan make_plan(const DnnlState& state, const dnnl::primitive_desc_base& primitive_desc,
-                   std::initializer_list<DnnlArgument> arguments) {
+                   const std::vector<DnnlArgument>& arguments) {
     DnnlPlan plan;
     plan.name = primitive_desc.impl_info_str();
     Planner planner(state, plan);

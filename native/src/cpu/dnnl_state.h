@@ -33,6 +33,8 @@ struct DnnlPlan {
     velu_status status = VELU_STATUS_SUCCESS;  // else the reason why this plan cannot be: failures are kept too
     std::string message;
     std::string name;  // oneDNN's name of the implementation
+    /// What is still to be applied to the result, where the primitive does not do it itself: VELU_ACTIVATION_*.
+    int32_t activation = VELU_ACTIVATION_IDENTITY;
     size_t workspace = 0;
     size_t scratchpad_offset = 0;
     std::vector<dnnl::memory> arguments;  // in velu.h's layout, in the order of make_plan's list
@@ -40,8 +42,9 @@ struct DnnlPlan {
     std::vector<Step> steps;
 };
 
-/// Operation, pass, presence of a bias and every number of the descriptor; unused places are 0.
-using DnnlKey = std::array<int64_t, 18>;
+/// Operation, pass, presence of a bias and every number of the descriptor that the plan depends on; unused places are
+/// 0.
+using DnnlKey = std::array<int64_t, 19>;
 
 struct DnnlKeyHash {
     size_t operator()(const DnnlKey& key) const noexcept;
@@ -49,6 +52,9 @@ struct DnnlKeyHash {
 
 struct DnnlState {
     DnnlState();
+
+    /// New attributes with the settings of `attributes`, for post-ops: copies of those would share them.
+    static dnnl::primitive_attr make_attributes();
 
     dnnl::engine engine;
     dnnl::stream stream;
@@ -65,7 +71,7 @@ struct DnnlArgument {
 
 /// Lays out a plan for a primitive; throws dnnl::error.
 DnnlPlan make_plan(const DnnlState& state, const dnnl::primitive_desc_base& primitive_desc,
-                   std::initializer_list<DnnlArgument> arguments);
+                   const std::vector<DnnlArgument>& arguments);
 
 /// The plan under the key, made by `make` at the first request. A failure to make it is a plan with that status.
 /// Valid until the next call of find_plan.
@@ -76,8 +82,10 @@ const DnnlPlan& find_plan(Context& context, const DnnlKey& key, const std::funct
 velu_status run_plan(Context& context, const DnnlPlan& plan, void* workspace,
                      std::initializer_list<const void*> addresses);
 
-/// Plan of a pass of convolution (conv2d.cpp) and linear (linear.cpp); never called with an empty batch.
+/// Plan of a pass of convolution (conv2d.cpp), linear (linear.cpp) and, of its first chunk, scaled linear
+/// (scaled_linear.cpp); never called with an empty batch.
 const DnnlPlan& conv2d_plan(Context& context, const velu_conv2d_desc& desc, int32_t pass, bool has_bias);
 const DnnlPlan& linear_plan(Context& context, const velu_linear_desc& desc, int32_t pass, bool has_bias);
+const DnnlPlan& scaled_linear_plan(Context& context, const velu_scaled_linear_desc& desc, int32_t pass);
 
 }  // namespace velu::cpu

@@ -27,7 +27,12 @@ velu_status dropout(DeviceContext* context, const velu_dropout_desc& desc, int64
     auto* y = static_cast<float*>(output);
     parallel_for(cpu(context), (desc.count + kBlock - 1) / kBlock, [&](int64_t block) {
         const int64_t start = block * kBlock;
-        kernels.apply(mask, start, std::min(kBlock, desc.count - start), x + start, y + start);
+        const int64_t count = std::min(kBlock, desc.count - start);
+        if (desc.group == 1) {
+            kernels.apply(mask, start, count, x + start, y + start);
+        } else {
+            kernels.apply_to_groups(mask, desc.group, start, count, x + start, y + start);
+        }
     });
     return VELU_STATUS_SUCCESS;
 }

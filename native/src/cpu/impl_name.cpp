@@ -7,6 +7,18 @@
 #include "cpu/operations.h"
 
 namespace velu::cpu {
+namespace {
+
+/// Whether oneDNN computes with this descriptor, which may be any numbers or absent.
+bool has_plan(const velu_scaled_linear_desc* desc) {
+    if (desc == nullptr) return false;
+    for (const int64_t size : {desc->batch, desc->pixels, desc->in_features, desc->out_features}) {
+        if (size < 1 || size > INT32_MAX) return false;
+    }
+    return true;
+}
+
+}  // namespace
 
 const char* isa_name(int32_t isa) {
     switch (isa) {
@@ -28,6 +40,9 @@ velu_status impl_name(DeviceContext* context, const char* operation, const void*
         } else if (std::strncmp(operation, "linear_", 7) == 0) {
             const auto& linear = *static_cast<const velu_linear_desc*>(desc);
             if (linear.rows > 0) plan = &linear_plan(cpu(context), linear, pass_of(operation), false);
+        } else if (std::strncmp(operation, "scaled_linear_", 14) == 0) {
+            const auto* scaled = static_cast<const velu_scaled_linear_desc*>(desc);
+            if (has_plan(scaled)) plan = &scaled_linear_plan(cpu(context), *scaled, pass_of(operation));
         }
         if (plan != nullptr && plan->status != VELU_STATUS_SUCCESS) {
             return context->fail(plan->status, "%s", plan->message.c_str());

@@ -4,6 +4,7 @@
 
 #include "cpu/context.h"
 #include "cpu/dnnl_state.h"
+#include "cpu/fused_activation.h"
 #include "cpu/operations.h"
 
 namespace velu::cpu {
@@ -30,16 +31,18 @@ DnnlPlan make_linear(const DnnlState& state, const velu_linear_desc& d, int32_t 
     const Layout bias({1, d.out_features}, kF32, memory::dims{d.out_features, 1});
     using MatMul = dnnl::matmul::primitive_desc;
     switch (pass) {
-        case VELU_PASS_FORWARD:
-            if (has_bias) {
-                return make_plan(state, MatMul(state.engine, x, weight_transposed, bias, y, state.attributes),
-                                 {{DNNL_ARG_SRC, x},
-                                  {DNNL_ARG_WEIGHTS, weight_transposed},
-                                  {DNNL_ARG_DST, y, true},
-                                  {DNNL_ARG_BIAS, bias}});
-            }
-            return make_plan(state, MatMul(state.engine, x, weight_transposed, y, state.attributes),
-                             {{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, weight_transposed}, {DNNL_ARG_DST, y, true}});
+        case VELU_PASS_FORWARD: {
+            const auto [desc, left] = fuse_activation(state, d.activation, [&](const dnnl::primitive_attr& attributes) {
+                return has_bias ? MatMul(state.engine, x, weight_transposed, bias, y, attributes)
+                                : MatMul(state.engine, x, weight_transposed, y, attributes);
+            });
+            std::vector<DnnlArgument> arguments = {
+                {DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, weight_transposed}, {DNNL_ARG_DST, y, true}};
+            if (has_bias) arguments.push_back({DNNL_ARG_BIAS, bias});
+            DnnlPlan plan = make_plan(state, desc, arguments);
+            plan.activation = left;
+            return plan;
+        }
         case VELU_PASS_BACKWARD_DATA:
             return make_plan(state, MatMul(state.engine, y, weight, x, state.attributes),
                              {{DNNL_ARG_SRC, y}, {DNNL_ARG_WEIGHTS, weight}, {DNNL_ARG_DST, x, true}});
@@ -88,7 +91,8 @@ velu_status check(DeviceContext* context, const DnnlPlan& plan) {
 }  // namespace
 
 const DnnlPlan& linear_plan(Context& context, const velu_linear_desc& d, int32_t pass, bool has_bias) {
-    const DnnlKey key = {'l', pass, has_bias, d.rows, d.in_features, d.out_features, d.dtype};
+    const int32_t activation = pass == VELU_PASS_FORWARD ? d.activation : VELU_ACTIVATION_IDENTITY;
+    const DnnlKey key = {'l', pass, has_bias, d.rows, d.in_features, d.out_features, activation, d.dtype};
     return find_plan(context, key, [&] { return make_linear(*context.dnnl, d, pass, has_bias); });
 }
 
@@ -112,8 +116,13 @@ velu_status linear_forward(DeviceContext* context, const velu_linear_desc* desc,
         const DnnlPlan& plan = linear_plan(cpu(context), *desc, VELU_PASS_FORWARD, bias != nullptr);
         if (const velu_status status = check(context, plan); status != VELU_STATUS_SUCCESS) return status;
         void* workspace = cpu(context).workspace.reserve(plan.workspace);
-        return bias != nullptr ? run_plan(cpu(context), plan, workspace, {x, weight, y, bias})
-                               : run_plan(cpu(context), plan, workspace, {x, weight, y});
+        const velu_status status = bias != nullptr ? run_plan(cpu(context), plan, workspace, {x, weight, y, bias})
+                                                   : run_plan(cpu(context), plan, workspace, {x, weight, y});
+        if (status != VELU_STATUS_SUCCESS) return status;
+        auto* result = static_cast<float*>(y);
+        activate_rows(cpu(context), plan.activation, result, result, desc->rows, desc->out_features,
+                      desc->out_features);
+        return status;
     });
 }
 

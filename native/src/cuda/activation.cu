@@ -1,8 +1,8 @@
 // Pointwise activations: an element read and one written forward, two and one backward. A NaN in x makes y and dx NaN.
 //
 // Instructions per element, besides about 2 of the loop, against a budget of 55 forward and 82 backward for float32 and
-// half of that for bfloat16: ReLU 2, ReLU6 4; SiLU about 45 and GELU 50 (pointwise.cuh). So all are limited by memory
-// but SiLU and GELU in bfloat16, which are limited by instructions.
+// half of that for bfloat16: ReLU 2, ReLU6 4; SiLU and the sigmoid about 45 and GELU 50 (pointwise.cuh). So all are
+// limited by memory but these three in bfloat16, which are limited by instructions.
 #include "cuda/elementwise.cuh"
 #include "cuda/operations.h"
 #include "cuda/pointwise.cuh"

@@ -18,7 +18,7 @@ __device__ __forceinline__ float divisor(const velu_pool2d_desc& desc, PoolRange
 // that of its height plus its width.
 template <int N, class T>
 __global__ void __launch_bounds__(kPoolThreads, 3)
-    avg_pool2d_forward_kernel(velu_pool2d_desc desc, const T* __restrict__ x, T* __restrict__ y) {
+    avg_pool2d_forward_kernel(velu_pool2d_desc desc, int64_t y_pitch, const T* __restrict__ x, T* __restrict__ y) {
     const int64_t channels = desc.channels;
     const int64_t out_height = pool2d_out_height(desc);
     const int64_t out_width = pool2d_out_width(desc);
@@ -45,7 +45,7 @@ __global__ void __launch_bounds__(kPoolThreads, 3)
         const float divide_by = divisor(desc, rows, columns);
 #pragma unroll
         for (int j = 0; j < N; ++j) sum[j] /= divide_by;
-        store(sum, y + i * N);
+        store(sum, y + out.pixel * y_pitch + out.channel);
     }
 }
 
@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(kPoolThreads, 3)
 // (17 for bfloat16): a window of 2, and a share of the 230 of the pack's place. bfloat16 is limited by instructions.
 template <int N, class T>
 __global__ void __launch_bounds__(kPoolThreads, 2)
-    avg_pool2d_backward_kernel(velu_pool2d_desc desc, const T* __restrict__ dy, T* __restrict__ dx) {
+    avg_pool2d_backward_kernel(velu_pool2d_desc desc, int64_t y_pitch, const T* __restrict__ dy, T* __restrict__ dx) {
     const int64_t channels = desc.channels;
     const int64_t out_height = pool2d_out_height(desc);
     const int64_t out_width = pool2d_out_width(desc);
@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(kPoolThreads, 2)
                     pool2d_window(column, desc.in_width, desc.kernel_width, desc.stride_width, desc.padding_width);
                 const float share = 1.0f / divisor(desc, window_rows, window_columns);
                 float gradient[N];
-                load(dy + ((out_height * in.image + row) * out_width + column) * channels + in.channel, gradient);
+                load(dy + ((out_height * in.image + row) * out_width + column) * y_pitch + in.channel, gradient);
 #pragma unroll
                 for (int j = 0; j < N; ++j) sum[j] += gradient[j] * share;
             }
@@ -89,12 +89,12 @@ velu_status avg_pool2d_forward(DeviceContext* context, const velu_pool2d_desc* d
     return guarded(context, [&](Context& device) {
         with_element_type(desc->dtype, [&](auto element) {
             using T = decltype(element);
-            with_pool_width<T>(desc->channels, aligned_to_16(x, y), [&](auto width) {
+            with_pool_width<T>(desc->channels, pool2d_y_pitch(*desc), aligned_to_16(x, y), [&](auto width) {
                 constexpr int kWidth = decltype(width)::value;
                 const int64_t packs =
                     desc->batch * pool2d_out_height(*desc) * pool2d_out_width(*desc) * (desc->channels / kWidth);
                 launch(device, avg_pool2d_forward_kernel<kWidth, T>, grid_for(device, packs, kPoolThreads),
-                       kPoolThreads, *desc, static_cast<const T*>(x), static_cast<T*>(y));
+                       kPoolThreads, *desc, pool2d_y_pitch(*desc), static_cast<const T*>(x), static_cast<T*>(y));
             });
         });
     });
@@ -104,11 +104,11 @@ velu_status avg_pool2d_backward(DeviceContext* context, const velu_pool2d_desc* 
     return guarded(context, [&](Context& device) {
         with_element_type(desc->dtype, [&](auto element) {
             using T = decltype(element);
-            with_pool_width<T>(desc->channels, aligned_to_16(dy, dx), [&](auto width) {
+            with_pool_width<T>(desc->channels, pool2d_y_pitch(*desc), aligned_to_16(dy, dx), [&](auto width) {
                 constexpr int kWidth = decltype(width)::value;
                 const int64_t packs = desc->batch * desc->in_height * desc->in_width * (desc->channels / kWidth);
                 launch(device, avg_pool2d_backward_kernel<kWidth, T>, grid_for(device, packs, kPoolThreads),
-                       kPoolThreads, *desc, static_cast<const T*>(dy), static_cast<T*>(dx));
+                       kPoolThreads, *desc, pool2d_y_pitch(*desc), static_cast<const T*>(dy), static_cast<T*>(dx));
             });
         });
     });

@@ -6,8 +6,14 @@
 // inside; all others run down the columns: a thread keeps one pack of channels and strides over rows, so what belongs
 // to a channel is in registers.
 //
-// Bytes per element of sizeof(T) = 1: 1 + 2 forward (3 with a residual), 3 + 3 backward (4 + 3). All passes are limited
-// by memory but those of SiLU, GELU and VeLU in bfloat16, which are limited by instructions at roughly the same time.
+// x, and in backward dx and what is added to it, may have rows that lie pitch elements apart: channels of a wider
+// tensor. dz is dense. It is kept in dx where dx is dense too and not the addend, in dresidual, or in scratch; ReLU and
+// ReLU6, whose slope costs nothing, recompute it in the second pass instead, and so do the other pointwise activations
+// that have nowhere else to keep it.
+//
+// Bytes per element of sizeof(T) = 1: 1 + 2 forward (3 with a residual), 3 + 3 backward (4 + 3 with a residual, 2 + 3
+// where dz is recomputed, one more with an addend). All passes are limited by memory but those of SiLU, GELU and VeLU
+// in bfloat16, which are limited by instructions at roughly the same time.
 #include <type_traits>
 
 #include "cuda/channel_lanes.cuh"
@@ -142,7 +148,8 @@ unsigned joining_blocks(int64_t channels) {
 /// about the mean, and then shifted to row 0's in float64: about 6 instructions per element (BFloat16 7), of 27 (13)
 /// that memory leaves time for.
 template <class T, int N>
-__global__ void __launch_bounds__(kSumsResident, 1) batch_norm_statistics(ColumnShape shape, const T* x, double* sums) {
+__global__ void __launch_bounds__(kSumsResident, 1)
+    batch_norm_statistics(ColumnShape shape, const T* x, int64_t x_pitch, double* sums) {
     constexpr int kBatches = 32 / kRowsInFlight<N>;
     const Column<N> at(shape);
     double total[2][N] = {};
@@ -151,7 +158,7 @@ __global__ void __launch_bounds__(kSumsResident, 1) batch_norm_statistics(Column
         load(x + at.channel, first);
         for (int64_t row = at.row; row < shape.rows; row += at.step * (kRowsInFlight<N> * kBatches)) {
             float shift[N], deviations[N], squares[N];
-            load(x + row * shape.channels + at.channel, shift);
+            load(x + row * x_pitch + at.channel, shift);
 #pragma unroll
             for (int i = 0; i < N; ++i) deviations[i] = squares[i] = 0;
             int count = 0;
@@ -162,7 +169,7 @@ __global__ void __launch_bounds__(kSumsResident, 1) batch_norm_statistics(Column
 #pragma unroll
                 for (int r = 0; r < kRowsInFlight<N>; ++r) {
                     const int64_t of = start + r * at.step;
-                    if (of < shape.rows) load(x + of * shape.channels + at.channel, value[r]);
+                    if (of < shape.rows) load(x + of * x_pitch + at.channel, value[r]);
                 }
 #pragma unroll
                 for (int r = 0; r < kRowsInFlight<N>; ++r) {
@@ -267,7 +274,8 @@ __global__ void __launch_bounds__(kApplyResident, 1)
 #pragma unroll
         for (int r = 0; r < kRowsInFlight<N>; ++r) {
             const int64_t of = row + r * at.step;
-            if (of < shape.rows) source.read(of * shape.channels + at.channel, line, z[r], nullptr);
+            if (of >= shape.rows) continue;
+            source.read(of * source.x_pitch + at.channel, of * shape.channels + at.channel, line, z[r], nullptr);
         }
 #pragma unroll
         for (int r = 0; r < kRowsInFlight<N>; ++r) {
@@ -298,7 +306,8 @@ __global__ void __launch_bounds__(kSumsResident, 1)
             for (int r = 0; r < kRowsInFlight<N>; ++r) {
                 const int64_t of = row + r * at.step;
                 if (of < shape.rows) {
-                    source.read(of * shape.channels + at.channel, line, z[r], deviation[r]);
+                    source.read(of * source.x_pitch + at.channel, of * shape.channels + at.channel, line, z[r],
+                                deviation[r]);
                     load(dy + of * shape.channels + at.channel, gradient[r]);
                 } else {
 #pragma unroll
@@ -328,10 +337,11 @@ __global__ void __launch_bounds__(kSumsResident, 1)
     leave_sums<3, N>(shape, at, total, sums);
 }
 
-/// What the second backward pass reads per channel: dx = scale (dz + offset - (x - mean) slope).
+/// What the second backward pass reads per channel: dx = scale (dz + offset - (x - mean) slope). bias is that of z.
 struct GradientLine {
     const float* mean;
     const float* scale;
+    const float* bias;
     const float* offset;
     const float* slope;
 };
@@ -362,36 +372,62 @@ __global__ void __launch_bounds__(kThreads)
     });
 }
 
-/// dx from x and dz, which dx may be: 2 sizeof(T) read and one written per element, 4 instructions.
-template <class T, int N>
-__global__ void __launch_bounds__(kApplyResident, 1)
-    batch_norm_input_gradient(ColumnShape shape, const T* x, const T* dz, GradientLine line, T* dx) {
+/// The tensors of the second backward pass. dx may be dz or, with the same pitch, the addend.
+template <class T>
+struct InputGradient {
+    const T* x;
+    int64_t x_pitch;
+    const T* dz;      // or dy, of which the activation's slope makes dz
+    const T* addend;  // or NULL
+    int64_t addend_pitch;
+    T* dx;
+    int64_t dx_pitch;
+};
+
+/// What the recomputation and the addend take of registers is worth more than threads.
+template <class Activation, bool kAdds>
+inline constexpr int kInputGradientResident =
+    kAdds || !std::is_same_v<Activation, Identity> ? kSumsResident : kApplyResident;
+
+/// dx from x and dz: 2 sizeof(T) read (3 with an addend) and one written per element, 4 instructions, and 1 and those
+/// of f' where dz is dy f'(z).
+template <class T, int N, class Activation, bool kAdds>
+__global__ void __launch_bounds__(kInputGradientResident<Activation, kAdds>, 1)
+    batch_norm_input_gradient(ColumnShape shape, InputGradient<T> of, GradientLine line) {
     const Column<N> at(shape);
     if (!at.inside) return;
-    float mean[N], scale[N], offset[N], slope[N];
+    constexpr bool kRecomputes = !std::is_same_v<Activation, Identity>;
+    float mean[N], scale[N], offset[N], slope[N], bias[N];
     load(line.mean + at.channel, mean);
     load(line.scale + at.channel, scale);
     load(line.offset + at.channel, offset);
     load(line.slope + at.channel, slope);
+    if constexpr (kRecomputes) load(line.bias + at.channel, bias);
     for (int64_t row = at.row; row < shape.rows; row += at.step * kRowsInFlight<N>) {
-        float value[kRowsInFlight<N>][N], gradient[kRowsInFlight<N>][N];
+        float value[kRowsInFlight<N>][N], gradient[kRowsInFlight<N>][N], addend[kRowsInFlight<N>][N];
 #pragma unroll
         for (int r = 0; r < kRowsInFlight<N>; ++r) {
-            const int64_t of = row + r * at.step;
-            if (of >= shape.rows) continue;
-            load(x + of * shape.channels + at.channel, value[r]);
-            load(dz + of * shape.channels + at.channel, gradient[r]);
+            const int64_t read = row + r * at.step;
+            if (read >= shape.rows) continue;
+            load(of.x + read * of.x_pitch + at.channel, value[r]);
+            load(of.dz + read * shape.channels + at.channel, gradient[r]);
+            if constexpr (kAdds) load(of.addend + read * of.addend_pitch + at.channel, addend[r]);
         }
 #pragma unroll
         for (int r = 0; r < kRowsInFlight<N>; ++r) {
-            const int64_t of = row + r * at.step;
-            if (of >= shape.rows) continue;
+            const int64_t written = row + r * at.step;
+            if (written >= shape.rows) continue;
 #pragma unroll
             for (int i = 0; i < N; ++i) {
-                const float rest = fmaf(mean[i] - value[r][i], slope[i], gradient[r][i] + offset[i]);
+                const float deviation = value[r][i] - mean[i];
+                if constexpr (kRecomputes) {
+                    gradient[r][i] *= Activation::slope(fmaf(deviation, scale[i], bias[i]));
+                }
+                const float rest = fmaf(-deviation, slope[i], gradient[r][i] + offset[i]);
                 gradient[r][i] = rest * scale[i];
+                if constexpr (kAdds) gradient[r][i] += addend[r][i];
             }
-            store(gradient[r], dx + of * shape.channels + at.channel);
+            store(gradient[r], of.dx + written * of.dx_pitch + at.channel);
         }
     }
 }
@@ -438,11 +474,11 @@ ChannelLine readable(const WritableLine& line) {
     return {line.mean, line.scale, line.bias};
 }
 
-/// Calls body(Activation{}) with the functions of a VELU_ACTIVATION other than VELU.
+/// Calls body(Activation{}) with the functions of a VELU_ACTIVATION other than VELU and SIGMOID.
 template <class Body>
 void with_pointwise(int32_t activation, const Body& body) {
     if (activation == VELU_ACTIVATION_IDENTITY) return body(Identity{});
-    with_activation(activation, body);
+    with_layer_activation(activation, body);
 }
 
 /// Calls body(std::integral_constant with the channels of a thread).
@@ -455,10 +491,15 @@ void with_width(bool packed, const Body& body) {
     }
 }
 
-/// Whether channels fit whole packs, and all pointers are aligned to them.
+/// Whether channels and the pitches (a power of two divides both numbers if it divides a | b) fit whole packs, and all
+/// pointers are aligned to them.
 template <class T, class... Pointers>
-bool is_packed(int64_t channels, Pointers... pointers) {
-    return channels % kPackSize<T> == 0 && aligned_to_16(pointers...);
+bool is_packed(int64_t channels, int64_t pitches, Pointers... pointers) {
+    return (channels | pitches) % kPackSize<T> == 0 && aligned_to_16(pointers...);
+}
+
+int64_t pitch_of(int64_t pitch, const velu_batch_norm_desc& desc) {
+    return pitch == 0 ? desc.channels : pitch;
 }
 
 template <class T>
@@ -521,13 +562,15 @@ ForwardScratch forward_scratch(Context& context, const velu_batch_norm_desc& des
     return scratch;
 }
 
+template <class T>
 struct BackwardScratch {
-    int64_t channels, parts, dlambda_parts;
+    int64_t channels, parts, dlambda_parts, dz_elements;
     WritableLine line;
     float* offset;
     float* slope;
     float* sums;
     double* dlambda;
+    T* dz;
 
     void place(Layout& layout) {
         line = layout.line(channels);
@@ -535,36 +578,50 @@ struct BackwardScratch {
         slope = layout.array<float>(channels);
         sums = layout.array<float>(parts * 3 * channels);
         dlambda = layout.array<double>(dlambda_parts);
+        dz = layout.array<T>(dz_elements);
     }
 };
+
+/// Whether a pointwise f' is so cheap that computing it twice is better than storing dz.
+bool has_cheap_slope(int32_t activation) {
+    return activation == VELU_ACTIVATION_IDENTITY || activation == VELU_ACTIVATION_RELU ||
+           activation == VELU_ACTIVATION_RELU6;
+}
 
 template <class T>
 void backward(Context& context, const velu_batch_norm_desc& desc, const T* x, const T* dy, const float* weight,
               const float* bias, const T* residual, const float* lambda, const float* saved_mean,
-              const float* saved_inv_std, const float* moments, T* dx, T* dresidual, float* dweight, float* dbias,
-              float* dlambda) {
+              const float* saved_inv_std, const float* moments, const T* dx_addend, T* dx, T* dresidual, float* dweight,
+              float* dbias, float* dlambda) {
     using Source = NormalizedSource<T>;
     const int64_t channels = desc.channels;
+    const int64_t x_pitch = pitch_of(desc.x_pitch, desc);
+    const int64_t dx_pitch = pitch_of(desc.dx_pitch, desc);
+    const int64_t addend_pitch = dx_addend == nullptr ? channels : pitch_of(desc.dx_addend_pitch, desc);
     const bool is_velu = desc.activation == VELU_ACTIVATION_VELU;
-    const bool packed = is_packed<T>(channels, x, dy, residual, dx, dresidual);
-    // The residual's gradient is dz itself. An identity's dz is dy, which need not be copied.
-    const bool keeps_dy = desc.activation == VELU_ACTIVATION_IDENTITY && (residual == nullptr || dresidual == dy);
-    T* const dz = residual == nullptr ? dx : dresidual;
-    const T* const dz_read = keeps_dy ? dy : dz;
+    const bool packed =
+        is_packed<T>(channels, x_pitch | dx_pitch | addend_pitch, x, dy, residual, dx_addend, dx, dresidual);
+    // The residual's gradient is dz itself; an identity's dz is dy, which need not be copied.
+    const bool dx_holds_dz = dx_pitch == channels && dx != dx_addend;
+    const bool recomputes = !is_velu && residual == nullptr && (has_cheap_slope(desc.activation) || !dx_holds_dz);
+    const bool keeps_dy = recomputes || (desc.activation == VELU_ACTIVATION_IDENTITY && dresidual == dy);
 
     const RowPlan plan =
         plan_rows<T>(context, desc.rows, channels, packed, kBackwardElements, kBackwardResident<Source>);
     const bool sums_in_rows = is_velu && plan.kernel != RowKernel::kAnyInWarp && plan.kernel != RowKernel::kAnyInBlock;
     const ColumnShape summed = column_shape(context, desc.rows, channels, packed ? kPackSize<T> : 1, kSumsResident);
 
-    BackwardScratch scratch{};
+    BackwardScratch<T> scratch{};
     scratch.channels = channels;
     scratch.parts = sums_in_rows ? plan.blocks : summed.parts;
     scratch.dlambda_parts = is_velu ? plan.blocks : 0;
+    scratch.dz_elements = is_velu && residual == nullptr && !dx_holds_dz ? desc.rows * channels : 0;
     reserve(context, scratch);
+    T* const dz = residual != nullptr ? dresidual : scratch.dz_elements > 0 ? scratch.dz : dx;
+    const T* const dz_read = keeps_dy ? dy : dz;
     launch(context, copy_line, grid_for(context, channels, kThreads), kThreads, channels, saved_mean, nullptr, 0.0,
            saved_inv_std, weight, bias, scratch.line);
-    const Source source{x, residual, readable(scratch.line)};
+    const Source source{x, x_pitch, residual, readable(scratch.line)};
 
     if (is_velu) {
         launch_velu_backward(
@@ -576,15 +633,14 @@ void backward(Context& context, const velu_batch_norm_desc& desc, const T* x, co
     if (!sums_in_rows) {
         with_width<T>(packed, [&](auto width) {
             constexpr int kWidth = decltype(width)::value;
-            const auto sum = [&](auto activation, const Source& from, const T* gradient, T* to) {
+            const auto sum = [&](auto activation, const T* gradient, T* to) {
                 launch(context, batch_norm_gradient_sums<T, kWidth, decltype(activation)>, blocks_of(summed), kThreads,
-                       summed, from, gradient, to, scratch.sums);
+                       summed, source, gradient, to, scratch.sums);
             };
-            const Source only_x{x, nullptr, readable(scratch.line)};
-            if (is_velu || keeps_dy) {
-                sum(Identity{}, only_x, dz_read, nullptr);
+            if (is_velu) {
+                sum(Identity{}, dz, nullptr);
             } else {
-                with_pointwise(desc.activation, [&](auto activation) { sum(activation, source, dy, dz); });
+                with_pointwise(desc.activation, [&](auto activation) { sum(activation, dy, keeps_dy ? nullptr : dz); });
             }
         });
     }
@@ -593,11 +649,25 @@ void backward(Context& context, const velu_batch_norm_desc& desc, const T* x, co
            scratch.sums, static_cast<int32_t>(scratch.parts), desc.rows, channels, saved_inv_std, scratch.offset,
            scratch.slope, dweight, dbias, scratch.dlambda, static_cast<int32_t>(scratch.dlambda_parts),
            is_velu ? dlambda : nullptr);
+    const InputGradient<T> tensors{x, x_pitch, dz_read, dx_addend, addend_pitch, dx, dx_pitch};
+    const GradientLine line{scratch.line.mean, scratch.line.scale, scratch.line.bias, scratch.offset, scratch.slope};
     with_width<T>(packed, [&](auto width) {
         constexpr int kWidth = decltype(width)::value;
-        const ColumnShape shape = column_shape(context, desc.rows, channels, kWidth, kApplyResident);
-        launch(context, batch_norm_input_gradient<T, kWidth>, blocks_of(shape), kThreads, shape, x, dz_read,
-               GradientLine{scratch.line.mean, scratch.line.scale, scratch.offset, scratch.slope}, dx);
+        const auto run = [&](auto activation, auto adds) {
+            using Activation = decltype(activation);
+            constexpr bool kAdds = decltype(adds)::value;
+            const ColumnShape shape =
+                column_shape(context, desc.rows, channels, kWidth, kInputGradientResident<Activation, kAdds>);
+            launch(context, batch_norm_input_gradient<T, kWidth, Activation, kAdds>, blocks_of(shape), kThreads, shape,
+                   tensors, line);
+        };
+        with_pointwise(recomputes ? desc.activation : VELU_ACTIVATION_IDENTITY, [&](auto activation) {
+            if (dx_addend == nullptr) {
+                run(activation, std::false_type{});
+            } else {
+                run(activation, std::true_type{});
+            }
+        });
     });
 }
 
@@ -614,18 +684,20 @@ velu_status batch_norm_forward_training(DeviceContext* context, const velu_batch
             const auto* from = static_cast<const T*>(x);
             const auto* added = static_cast<const T*>(residual);
             float* const wanted = wanted_moments(*desc, moments);
-            const bool packed = is_packed<T>(desc->channels, x, residual, y);
+            const int64_t x_pitch = pitch_of(desc->x_pitch, *desc);
+            const bool packed = is_packed<T>(desc->channels, x_pitch, x, residual, y);
             with_width<T>(packed, [&](auto width) {
                 constexpr int kWidth = decltype(width)::value;
                 const ColumnShape shape = column_shape(ctx, desc->rows, desc->channels, kWidth, kSumsResident);
                 const ForwardScratch scratch = forward_scratch<T>(ctx, *desc, packed, shape.parts, wanted);
-                launch(ctx, batch_norm_statistics<T, kWidth>, blocks_of(shape), kThreads, shape, from, scratch.sums);
+                launch(ctx, batch_norm_statistics<T, kWidth>, blocks_of(shape), kThreads, shape, from, x_pitch,
+                       scratch.sums);
                 const RunningStatistics running{running_mean, running_var, num_batches_tracked,
                                                 static_cast<double>(desc->momentum)};
                 launch(ctx, finish_statistics<T>, joining_blocks(desc->channels), kThreads, scratch.sums, shape.parts,
                        desc->rows, desc->channels, static_cast<double>(desc->eps), from, weight, bias, running,
                        saved_mean, saved_inv_std, scratch.line);
-                apply(ctx, *desc, packed, NormalizedSource<T>{from, added, readable(scratch.line)}, lambda,
+                apply(ctx, *desc, packed, NormalizedSource<T>{from, x_pitch, added, readable(scratch.line)}, lambda,
                       static_cast<T*>(y), scratch.moments, wanted);
             });
         });
@@ -640,28 +712,31 @@ velu_status batch_norm_forward_inference(DeviceContext* context, const velu_batc
         with_element_type(desc->dtype, [&](auto element) {
             using T = decltype(element);
             float* const wanted = wanted_moments(*desc, moments);
-            const bool packed = is_packed<T>(desc->channels, x, residual, y);
+            const int64_t x_pitch = pitch_of(desc->x_pitch, *desc);
+            const bool packed = is_packed<T>(desc->channels, x_pitch, x, residual, y);
             const ForwardScratch scratch = forward_scratch<T>(ctx, *desc, packed, 0, wanted);
             launch(ctx, copy_line, grid_for(ctx, desc->channels, kThreads), kThreads, desc->channels, running_mean,
                    running_var, static_cast<double>(desc->eps), nullptr, weight, bias, scratch.line);
-            apply(
-                ctx, *desc, packed,
-                NormalizedSource<T>{static_cast<const T*>(x), static_cast<const T*>(residual), readable(scratch.line)},
-                lambda, static_cast<T*>(y), scratch.moments, wanted);
+            apply(ctx, *desc, packed,
+                  NormalizedSource<T>{static_cast<const T*>(x), x_pitch, static_cast<const T*>(residual),
+                                      readable(scratch.line)},
+                  lambda, static_cast<T*>(y), scratch.moments, wanted);
         });
     });
 }
 
 velu_status batch_norm_backward(DeviceContext* context, const velu_batch_norm_desc* desc, const void* x, const void* dy,
                                 const float* weight, const float* bias, const void* residual, const float* lambda,
-                                const float* saved_mean, const float* saved_inv_std, const float* moments, void* dx,
-                                void* dresidual, float* dweight, float* dbias, float* dlambda) {
+                                const float* saved_mean, const float* saved_inv_std, const float* moments,
+                                const void* dx_addend, void* dx, void* dresidual, float* dweight, float* dbias,
+                                float* dlambda) {
     return guarded(context, [&](Context& ctx) {
         with_element_type(desc->dtype, [&](auto element) {
             using T = decltype(element);
             backward(ctx, *desc, static_cast<const T*>(x), static_cast<const T*>(dy), weight, bias,
-                     static_cast<const T*>(residual), lambda, saved_mean, saved_inv_std, moments, static_cast<T*>(dx),
-                     static_cast<T*>(dresidual), dweight, dbias, dlambda);
+                     static_cast<const T*>(residual), lambda, saved_mean, saved_inv_std, moments,
+                     static_cast<const T*>(dx_addend), static_cast<T*>(dx), static_cast<T*>(dresidual), dweight, dbias,
+                     dlambda);
         });
     });
 }

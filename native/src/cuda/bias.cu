@@ -3,6 +3,7 @@
 #include "cuda/channel_lanes.cuh"
 #include "cuda/element.cuh"
 #include "cuda/plan.h"
+#include "cuda/pointwise.cuh"
 #include "cuda/slice_sum.h"
 
 #include <type_traits>
@@ -12,27 +13,27 @@ namespace {
 
 constexpr int kThreads = ChannelLanes::kThreads;
 
-/// Reads and writes each element of y once: limited by memory at 8 B (FP32) or 4 B (BF16) per element, about 3
-/// instructions each. A thread keeps the biases of its vector of kWidth columns in registers and walks down the rows.
-template <class T, int kWidth>
-__global__ void __launch_bounds__(kThreads, 4)
-    add_bias_kernel(ChannelLanes lanes, int64_t rows, const float* __restrict__ bias, T* __restrict__ y) {
+/// Reads and writes each element of y once: 8 B (FP32) or 4 B (BF16) per element, about 3 instructions each and those
+/// of the activation (pointwise.cuh): limited by memory, but for SiLU, GELU and the sigmoid in BF16. A thread keeps the
+/// biases of its vector of kWidth columns in registers and walks down the rows.
+template <class T, int kWidth, class Activation>
+__global__ void __launch_bounds__(kThreads, 4) add_bias_kernel(ChannelLanes lanes, int64_t rows, int64_t pitch,
+                                                               const float* __restrict__ bias, T* __restrict__ y) {
     const int lane = static_cast<int>(threadIdx.x) % lanes.lanes;
     const int strip = static_cast<int>(threadIdx.x) / lanes.lanes;
     const int chunk = static_cast<int>(blockIdx.x) % lanes.chunks;
     const int64_t vector = int64_t{chunk} * lanes.lanes + lane;
     if (strip >= lanes.strips || vector >= lanes.vectors) return;
-    const int64_t columns = lanes.vectors * kWidth;
     float addend[kWidth];
-    for (int i = 0; i < kWidth; ++i) addend[i] = bias[vector * kWidth + i];
+    for (int i = 0; i < kWidth; ++i) addend[i] = bias == nullptr ? 0.0f : bias[vector * kWidth + i];
     const int64_t step = int64_t{gridDim.x / static_cast<unsigned>(lanes.chunks)} * lanes.strips;
     int64_t row = int64_t{blockIdx.x / static_cast<unsigned>(lanes.chunks)} * lanes.strips + strip;
     for (; row < rows; row += step) {
-        T* at = y + row * columns + vector * kWidth;
+        T* at = y + row * pitch + vector * kWidth;
         float values[kWidth];
         load(at, values);
 #pragma unroll
-        for (int i = 0; i < kWidth; ++i) values[i] += addend[i];
+        for (int i = 0; i < kWidth; ++i) values[i] = Activation::value(values[i] + addend[i]);
         store(values, at);
     }
 }
@@ -41,7 +42,8 @@ __global__ void __launch_bounds__(kThreads, 4)
 /// element, about 3 instructions each. Threads as in add_bias; the strips of a block are then added in order.
 template <class T, int kWidth>
 __global__ void __launch_bounds__(kThreads, 4)
-    column_sum_kernel(ChannelLanes lanes, int64_t rows, const T* __restrict__ dy, float* __restrict__ partial) {
+    column_sum_kernel(ChannelLanes lanes, int64_t rows, int64_t pitch, const T* __restrict__ dy,
+                      float* __restrict__ partial) {
     __shared__ float sums[kThreads * kWidth];
     const int lane = static_cast<int>(threadIdx.x) % lanes.lanes;
     const int strip = static_cast<int>(threadIdx.x) / lanes.lanes;
@@ -55,7 +57,7 @@ __global__ void __launch_bounds__(kThreads, 4)
     if (active) {
         for (int64_t row = slice * lanes.strips + strip; row < rows; row += step) {
             float values[kWidth];
-            load(dy + row * columns + vector * kWidth, values);
+            load(dy + row * pitch + vector * kWidth, values);
 #pragma unroll
             for (int i = 0; i < kWidth; ++i) sum[i] += values[i];
         }
@@ -78,10 +80,10 @@ int64_t column_sum_slices(int64_t rows) {
 }
 
 template <class Body>
-void with_width(bool packed, int64_t columns, int32_t dtype, const Body& body) {
+void with_width(bool packed, int64_t columns, int64_t pitch, int32_t dtype, const Body& body) {
     with_element_type(dtype, [&](auto type) {
         using T = decltype(type);
-        if (packed && columns % kPackSize<T> == 0) {
+        if (packed && columns % kPackSize<T> == 0 && pitch % kPackSize<T> == 0) {
             body(type, std::integral_constant<int, kPackSize<T>>{});
         } else {
             body(type, std::integral_constant<int, 1>{});
@@ -91,14 +93,23 @@ void with_width(bool packed, int64_t columns, int32_t dtype, const Body& body) {
 
 }  // namespace
 
-void add_bias(Context& context, int32_t dtype, int64_t rows, int64_t columns, const float* bias, void* y) {
-    with_width(aligned_to_16(y), columns, dtype, [&](auto type, auto width) {
+void add_bias(Context& context, int32_t dtype, int64_t rows, int64_t columns, int64_t pitch, const float* bias,
+              int32_t activation, void* y) {
+    with_width(aligned_to_16(y), columns, pitch, dtype, [&](auto type, auto width) {
         using T = decltype(type);
         const ChannelLanes lanes = channel_lanes(columns, width);
         const int64_t needed = (rows + lanes.strips - 1) / lanes.strips;
         const int64_t most = std::max<int64_t>(1, int64_t{context.multiprocessors} * 8 / lanes.chunks);
         const auto blocks = static_cast<unsigned>(std::min(needed, most) * lanes.chunks);
-        launch(context, add_bias_kernel<T, width>, blocks, kThreads, lanes, rows, bias, static_cast<T*>(y));
+        const auto run = [&](auto function) {
+            launch(context, add_bias_kernel<T, width, decltype(function)>, blocks, kThreads, lanes, rows, pitch, bias,
+                   static_cast<T*>(y));
+        };
+        if (activation == VELU_ACTIVATION_IDENTITY) {
+            run(Identity{});
+        } else {
+            with_activation(activation, run);
+        }
     });
 }
 
@@ -106,15 +117,16 @@ size_t column_sum_workspace(int64_t rows, int64_t columns) {
     return padded(static_cast<size_t>(column_sum_slices(rows) * columns) * sizeof(float));
 }
 
-void column_sum(Context& context, int32_t dtype, int64_t rows, int64_t columns, const void* dy, void* workspace,
-                float* sum) {
+void column_sum(Context& context, int32_t dtype, int64_t rows, int64_t columns, int64_t pitch, const void* dy,
+                void* workspace, float* sum) {
     const int64_t slices = column_sum_slices(rows);
     auto* partial = static_cast<float*>(workspace);
-    with_width(aligned_to_16(dy), columns, dtype, [&](auto type, auto width) {
+    with_width(aligned_to_16(dy), columns, pitch, dtype, [&](auto type, auto width) {
         using T = decltype(type);
         const ChannelLanes lanes = channel_lanes(columns, width);
         const auto blocks = static_cast<unsigned>(slices * lanes.chunks);
-        launch(context, column_sum_kernel<T, width>, blocks, kThreads, lanes, rows, static_cast<const T*>(dy), partial);
+        launch(context, column_sum_kernel<T, width>, blocks, kThreads, lanes, rows, pitch, static_cast<const T*>(dy),
+               partial);
     });
     add_slices(context, columns, slices, partial, sum);
 }

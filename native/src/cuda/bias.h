@@ -1,4 +1,5 @@
-// Adding a bias to the rows of a matrix, and its gradient: the sum of the rows.
+// What ends a convolution or a linear layer: a bias for the rows of a matrix and an activation; and the bias' gradient,
+// the sum of the rows. pitch: elements from one row to the next.
 #pragma once
 
 #include "cuda/context.h"
@@ -8,14 +9,16 @@
 
 namespace velu::cuda {
 
-/// y[row][column] += bias[column]; y: [rows][columns] of a dtype.
-void add_bias(Context& context, int32_t dtype, int64_t rows, int64_t columns, const float* bias, void* y);
+/// y[row][column] = f(y[row][column] + bias[column]), in place; y: [rows][columns] of a dtype, bias: [columns] or NULL,
+/// activation: any VELU_ACTIVATION but VELU.
+void add_bias(Context& context, int32_t dtype, int64_t rows, int64_t columns, int64_t pitch, const float* bias,
+              int32_t activation, void* y);
 
 /// Bytes of scratch memory that column_sum needs.
 size_t column_sum_workspace(int64_t rows, int64_t columns);
 
 /// sum[column] = sum over rows of dy[rows][columns] of a dtype, in an order that depends on the shape only.
-void column_sum(Context& context, int32_t dtype, int64_t rows, int64_t columns, const void* dy, void* workspace,
-                float* sum);
+void column_sum(Context& context, int32_t dtype, int64_t rows, int64_t columns, int64_t pitch, const void* dy,
+                void* workspace, float* sum);
 
 }  // namespace velu::cuda

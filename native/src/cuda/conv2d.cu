@@ -1,5 +1,6 @@
 // 2-D convolution: cuDNN where it is there, own kernels for depthwise ones where these are faster, a plain matrix
-// product for the rest. What is chosen for a shape is kept in the context, and so is that a library failed for it.
+// product for the rest. What is chosen for a shape is kept in the context, and so is that a library failed for it. The
+// activation is a pass over y, with the bias where that is still to be added.
 #include "cuda/conv2d.h"
 
 #include "cuda/bias.h"
@@ -7,6 +8,7 @@
 #include "cuda/conv2d_depthwise.h"
 #include "cuda/conv2d_geometry.h"
 #include "cuda/conv2d_reference.h"
+#include "cuda/copy_rows.h"
 #include "cuda/element.cuh"
 #include "cuda/operations.h"
 #include "cuda/plan.h"
@@ -18,7 +20,7 @@
 
 namespace velu::cuda {
 
-using Conv2dKey = std::array<int64_t, 17>;
+using Conv2dKey = std::array<int64_t, 18>;
 
 struct Conv2dPlans {
     std::shared_ptr<CudnnHandle> cudnn;  // NULL if it cannot be used
@@ -57,7 +59,7 @@ OperandBytes operand_bytes(const velu_conv2d_desc& desc, int32_t pass) {
     const Conv2dGeometry g(desc);
     const size_t element = desc.dtype == VELU_DTYPE_BF16 ? 2 : 4;
     const size_t x = static_cast<size_t>(g.in_pixels() * g.in_channels) * element;
-    const size_t y = static_cast<size_t>(g.out_pixels() * g.out_channels) * element;
+    const size_t y = static_cast<size_t>(g.y_elements()) * element;
     const auto weights = static_cast<size_t>(g.weights());
     switch (pass) {
         case VELU_PASS_FORWARD:
@@ -69,9 +71,35 @@ OperandBytes operand_bytes(const velu_conv2d_desc& desc, int32_t pass) {
     }
 }
 
-/// What cuDNN offers; adds to `reason` where it offers nothing.
-std::vector<Plan> cudnn_plans(const std::shared_ptr<CudnnHandle>& handle, CudnnConv2d convolution, bool legacy,
-                              std::string& reason) {
+/// For a y whose pixels lie apart: a plan for a dense y, in scratch memory, and the copy out of it or, of dy, into it.
+Plan through_dense_y(Plan plan, const velu_conv2d_desc& desc, int32_t pass) {
+    const Conv2dGeometry g(desc);
+    Plan copied;
+    copied.name = plan.name + ", y copied";
+    copied.handicap = plan.handicap;
+    copied.workspace = plan.workspace + padded(static_cast<size_t>(g.out_pixels() * g.out_channels) *
+                                               (desc.dtype == VELU_DTYPE_BF16 ? 2 : 4));
+    copied.run = [inner = std::move(plan), g, pass, dtype = desc.dtype](Context& context, const Operands& operands,
+                                                                        void* workspace) {
+        void* const dense = static_cast<char*>(workspace) + inner.workspace;
+        Operands inside = operands;
+        if (pass == VELU_PASS_FORWARD) {
+            inside.out = dense;
+            inner.run(context, inside, workspace);
+            copy_rows(context, dtype, g.out_pixels(), g.out_channels, dense, g.out_channels, operands.out, g.y_pitch);
+            return;
+        }
+        const void*& dy = pass == VELU_PASS_BACKWARD_DATA ? inside.first : inside.second;
+        copy_rows(context, dtype, g.out_pixels(), g.out_channels, dy, g.y_pitch, dense, g.out_channels);
+        dy = dense;
+        inner.run(context, inside, workspace);
+    };
+    return copied;
+}
+
+/// What cuDNN offers for a y as it is; adds to `reason` where it offers nothing.
+std::vector<Plan> cudnn_plans_as_is(const std::shared_ptr<CudnnHandle>& handle, CudnnConv2d convolution, bool legacy,
+                                    std::string& reason) {
     std::vector<Plan> plans;
     const auto add = [&] {
         try {
@@ -88,6 +116,23 @@ std::vector<Plan> cudnn_plans(const std::shared_ptr<CudnnHandle>& handle, CudnnC
         convolution.round_dweight = true;
         convolution.most_plans = std::max<size_t>(1, convolution.most_plans / 2);
         add();
+    }
+    return plans;
+}
+
+/// The same, and where the pixels of y lie apart what cuDNN offers for a dense copy: it has fewer engines for such y,
+/// and none in the older API.
+std::vector<Plan> cudnn_plans(const std::shared_ptr<CudnnHandle>& handle, CudnnConv2d convolution, bool legacy,
+                              std::string& reason) {
+    const velu_conv2d_desc desc = convolution.desc;
+    const bool is_dense = Conv2dGeometry(desc).y_pitch == desc.out_channels;
+    std::vector<Plan> plans;
+    if (is_dense || !legacy) plans = cudnn_plans_as_is(handle, convolution, legacy, reason);
+    if (is_dense) return plans;
+    convolution.desc.y_pitch = desc.out_channels;
+    convolution.most_plans = std::max<size_t>(1, convolution.most_plans / 2);
+    for (Plan& plan : cudnn_plans_as_is(handle, convolution, legacy, reason)) {
+        plans.push_back(through_dense_y(std::move(plan), desc, convolution.pass));
     }
     return plans;
 }
@@ -131,11 +176,15 @@ Plan make_plan(Context& context, const velu_conv2d_desc& desc, int32_t pass, boo
 
 const Plan& find_plan(Context& context, const velu_conv2d_desc& d, int32_t pass, bool aligned,
                       const Operands& operands) {
-    const Conv2dKey key = {d.batch,          d.in_height,      d.in_width,      d.in_channels,
-                           d.out_channels,   d.kernel_height,  d.kernel_width,  d.stride_height,
-                           d.stride_width,   d.padding_height, d.padding_width, d.dilation_height,
-                           d.dilation_width, d.groups,         d.dtype,         pass,
-                           aligned};
+    const Conv2dKey key = {d.batch,          d.in_height,
+                           d.in_width,       d.in_channels,
+                           d.out_channels,   d.kernel_height,
+                           d.kernel_width,   d.stride_height,
+                           d.stride_width,   d.padding_height,
+                           d.padding_width,  d.dilation_height,
+                           d.dilation_width, d.groups,
+                           d.dtype,          pass,
+                           aligned,          Conv2dGeometry(d).y_pitch};
     if (context.conv2d != nullptr) {
         const auto found = context.conv2d->plans.find(key);
         if (found != context.conv2d->plans.end()) return found->second;
@@ -156,12 +205,13 @@ void run(Context& context, const velu_conv2d_desc& desc, int32_t pass, const Ope
     const size_t sums = dbias == nullptr ? 0 : column_sum_workspace(g.out_pixels(), g.out_channels);
     char* workspace = plan.workspace + sums == 0 ? nullptr : context.scratch<char>(plan.workspace + sums);
     plan.run(context, operands, workspace);
-    if (operands.bias != nullptr && !plan.adds_bias) {
-        add_bias(context, desc.dtype, g.out_pixels(), g.out_channels, operands.bias, operands.out);
+    const float* const bias = plan.adds_bias ? nullptr : operands.bias;  // that is still to be added
+    if (pass == VELU_PASS_FORWARD && (bias != nullptr || desc.activation != VELU_ACTIVATION_IDENTITY)) {
+        add_bias(context, desc.dtype, g.out_pixels(), g.out_channels, g.y_pitch, bias, desc.activation, operands.out);
     }
     if (dbias != nullptr) {
-        column_sum(context, desc.dtype, g.out_pixels(), g.out_channels, operands.second, workspace + plan.workspace,
-                   dbias);
+        column_sum(context, desc.dtype, g.out_pixels(), g.out_channels, g.y_pitch, operands.second,
+                   workspace + plan.workspace, dbias);
     }
 }
 

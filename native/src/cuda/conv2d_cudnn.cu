@@ -30,13 +30,13 @@ cudnnDataType_t data_type(int32_t dtype) {
 }
 
 CudnnDescriptor tensor(const CudnnHandle& handle, int64_t id, cudnnDataType_t type, bool aligned,
-                       const std::array<int64_t, 4>& dimensions) {
-    // Dimensions in the order N C H W (K C R S for weights), memory in the order N H W C.
-    const auto [n, c, h, w] = dimensions;
+                       const std::array<int64_t, 4>& dimensions, int64_t pitch) {
+    // Dimensions in the order N C H W (K C R S for weights), memory in the order N H W C, pitch elements per pixel.
+    const int64_t h = dimensions[2], w = dimensions[3];
     CudnnDescriptor descriptor(handle, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
     descriptor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, type);
     descriptor.set(CUDNN_ATTR_TENSOR_DIMENSIONS, dimensions);
-    descriptor.set(CUDNN_ATTR_TENSOR_STRIDES, std::array<int64_t, 4>{h * w * c, 1, w * c, c});
+    descriptor.set(CUDNN_ATTR_TENSOR_STRIDES, std::array<int64_t, 4>{h * w * pitch, 1, w * pitch, pitch});
     descriptor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id);
     descriptor.set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, int64_t{aligned ? 16 : type == CUDNN_DATA_FLOAT ? 4 : 2});
     descriptor.finalize();
@@ -52,10 +52,12 @@ std::vector<CudnnDescriptor> make_graph(const CudnnHandle& handle, const CudnnCo
     const cudnnDataType_t filter_type = is_dweight && !c.round_dweight ? CUDNN_DATA_FLOAT : type;
     std::vector<CudnnDescriptor> parts;
     parts.reserve(6);
-    parts.push_back(tensor(handle, kImageId, type, c.aligned, {g.batch, g.in_channels, g.in_height, g.in_width}));
+    parts.push_back(
+        tensor(handle, kImageId, type, c.aligned, {g.batch, g.in_channels, g.in_height, g.in_width}, g.in_channels));
     parts.push_back(tensor(handle, kFilterId, filter_type, c.aligned,
-                           {g.out_channels, g.group_in, g.kernel_height, g.kernel_width}));
-    parts.push_back(tensor(handle, kOutputId, type, c.aligned, {g.batch, g.out_channels, g.out_height, g.out_width}));
+                           {g.out_channels, g.group_in, g.kernel_height, g.kernel_width}, g.group_in));
+    parts.push_back(
+        tensor(handle, kOutputId, type, c.aligned, {g.batch, g.out_channels, g.out_height, g.out_width}, g.y_pitch));
 
     const std::array<int64_t, 2> padding = {g.padding_height, g.padding_width};
     CudnnDescriptor& convolution = parts.emplace_back(handle, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);

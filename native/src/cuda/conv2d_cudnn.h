@@ -25,7 +25,7 @@ struct CudnnConv2d {
 /// best first; empty if there is none. Throws a Failure if cuDNN rejects the convolution as such.
 std::vector<Plan> conv2d_cudnn_graph(const std::shared_ptr<CudnnHandle>& handle, const CudnnConv2d& convolution);
 
-/// The same of the older API's algorithms. BACKWARD_WEIGHTS in BF16 needs round_dweight.
+/// The same of the older API's algorithms. BACKWARD_WEIGHTS in BF16 needs round_dweight; y must be dense.
 std::vector<Plan> conv2d_cudnn_legacy(const std::shared_ptr<CudnnHandle>& handle, const CudnnConv2d& convolution);
 
 /// For BACKWARD_WEIGHTS with round_dweight: a plan that lets `plan` write BF16 to scratch memory and widens it.

@@ -107,10 +107,10 @@ __global__ void __launch_bounds__(kThreads, 2)
                 }
             }
         }
-        T* out = y + (line * g.out_width + first) * g.out_channels + channel;
+        T* out = y + (line * g.out_width + first) * g.y_pitch + channel;
 #pragma unroll
         for (int pixel = 0; pixel < kPixels; ++pixel) {
-            if (first + pixel < g.out_width) store(sums[pixel], out + pixel * g.out_channels);
+            if (first + pixel < g.out_width) store(sums[pixel], out + pixel * g.y_pitch);
         }
     }
 }
@@ -150,7 +150,7 @@ __global__ void __launch_bounds__(kThreads, 2)
         for (int kh = 0; kh < g.kernel_height; ++kh) {
             const int64_t row = divided<kStride>(bottom - kh * g.dilation_height, g.stride_height);
             if (row < 0 || row >= g.out_height) continue;
-            const T* pixels = dy + (image * g.out_height + row) * g.out_width * g.out_channels + channel;
+            const T* pixels = dy + (image * g.out_height + row) * g.out_width * g.y_pitch + channel;
             for (int kw = 0; kw < g.kernel_width; ++kw) {
                 const float* filter =
                     filters + (kh * static_cast<int>(g.kernel_width) + kw) * (ChannelLanes::kMostLanes * kWidth) +
@@ -163,7 +163,7 @@ __global__ void __launch_bounds__(kThreads, 2)
                     const int64_t column = divided<kStride>(right + pixel - kw * g.dilation_width, g.stride_width);
                     if (column < 0 || column >= g.out_width) continue;
                     float values[kWidth];
-                    load(pixels + column * g.out_channels, values);
+                    load(pixels + column * g.y_pitch, values);
 #pragma unroll
                     for (int i = 0; i < kWidth; ++i) sums[pixel][i] = fmaf(values[i], factor[i], sums[pixel][i]);
                 }
@@ -201,10 +201,10 @@ __global__ void __launch_bounds__(kThreads, 2)
                 (line - image * g.out_height) * g.stride_height - g.padding_height + kh * g.dilation_height;
             if (row < 0 || row >= g.in_height) continue;
             const T* from = x + (image * g.in_height + row) * g.in_width * g.in_channels + channel;
-            const T* gradient = dy + line * g.out_width * g.out_channels + channel;
+            const T* gradient = dy + line * g.out_width * g.y_pitch + channel;
             for (int64_t pixel = 0; pixel < g.out_width; ++pixel) {
                 float factor[kWidth];
-                load(gradient + pixel * g.out_channels, factor);
+                load(gradient + pixel * g.y_pitch, factor);
 #pragma unroll
                 for (int kw = 0; kw < kColumns; ++kw) {
                     const int64_t column = pixel * g.stride_width - g.padding_width + kw * g.dilation_width;
@@ -243,9 +243,10 @@ void with_vectors(const Conv2dGeometry& g, int32_t dtype, const Body& body, Poin
     with_element_type(dtype, [&](auto type) {
         using T = decltype(type);
         constexpr int kWidth = std::min(kPackSize<T>, kWidest);
-        if (aligned && g.in_channels % kWidth == 0) {
+        const auto divides = [&](int64_t width) { return g.in_channels % width == 0 && g.y_pitch % width == 0; };
+        if (aligned && divides(kWidth)) {
             body(type, std::integral_constant<int, kWidth>{});
-        } else if (aligned && g.in_channels % 4 == 0) {
+        } else if (aligned && divides(4)) {
             body(type, std::integral_constant<int, 4>{});
         } else {
             body(type, std::integral_constant<int, 1>{});

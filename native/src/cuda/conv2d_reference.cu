@@ -78,8 +78,8 @@ struct ScatterOperand {
 
     __device__ Line line(int64_t group, int64_t outer) const {
         const Pixel p = pixel_of(outer, g.in_height, g.in_width);
-        return {dy + p.image * g.out_height * g.out_width * g.out_channels + group * g.group_out,
-                p.row + g.padding_height, p.column + g.padding_width};
+        return {dy + p.image * g.out_height * g.out_width * g.y_pitch + group * g.group_out, p.row + g.padding_height,
+                p.column + g.padding_width};
     }
     __device__ float at(const Line& line, int64_t depth) const {
         const Tap tap = tap_of(g, depth, g.group_out);
@@ -90,7 +90,7 @@ struct ScatterOperand {
         const int64_t column = quotient(column_offset, g.stride_width);
         if (row * g.stride_height != row_offset || column * g.stride_width != column_offset) return 0;
         if (row >= g.out_height || column >= g.out_width) return 0;
-        return to_float(line.image[(row * g.out_width + column) * g.out_channels + tap.channel]);
+        return to_float(line.image[(row * g.out_width + column) * g.y_pitch + tap.channel]);
     }
 };
 
@@ -141,7 +141,7 @@ struct ChannelOperand {
     Conv2dGeometry g;
 
     __device__ Line line(int64_t group, int64_t outer) const { return {dy + group * g.group_out + outer}; }
-    __device__ float at(const Line& line, int64_t depth) const { return to_float(line.first[depth * g.out_channels]); }
+    __device__ float at(const Line& line, int64_t depth) const { return to_float(line.first[depth * g.y_pitch]); }
 };
 
 /// x under one tap and input channel (outer) along the output pixels.
@@ -174,13 +174,13 @@ struct TapOperand {
 template <class T>
 struct ImageOutput {
     T* image;
-    int64_t channels;
+    int64_t pitch;  // elements from one pixel to the next
     int64_t group_channels;
     const float* bias;
 
     __device__ void store(int64_t group, int64_t /*split*/, int64_t row, int64_t column, float sum) const {
         const int64_t channel = group * group_channels + column;
-        image[row * channels + channel] = from_float<T>(bias == nullptr ? sum : sum + bias[channel]);
+        image[row * pitch + channel] = from_float<T>(bias == nullptr ? sum : sum + bias[channel]);
     }
 };
 
@@ -200,7 +200,7 @@ void forward(Context& context, const Conv2dGeometry& g, const Operands& operands
     const GemmSizes sizes = {g.groups, g.out_pixels(), g.group_out, g.taps() * g.group_in, 1, int64_t{1} << 62};
     gemm(context, sizes, WindowOperand<T>{static_cast<const T*>(operands.first), g},
          WeightOperand<T>{static_cast<const T*>(operands.second), g},
-         ImageOutput<T>{static_cast<T*>(operands.out), g.out_channels, g.group_out, operands.bias});
+         ImageOutput<T>{static_cast<T*>(operands.out), g.y_pitch, g.group_out, operands.bias});
 }
 
 template <class T>

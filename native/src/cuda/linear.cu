@@ -1,5 +1,6 @@
 // Fully connected layer: cuBLASLt where it is there, a plain tiled matrix product for the rest. What is chosen for a
-// shape is kept in the context, and so is that the library failed for it.
+// shape is kept in the context, and so is that the library failed for it. The activation is a pass over y, with the
+// bias where that is still to be added: cuBLASLt's own epilogues promise neither velu.h's NaN nor its exact GELU.
 //
 // cuBLASLt stores matrices column after column, so it sees the transposes of velu.h's:
 //   forward           y^T [out, rows]  = weight^T' x^T     A = weight [in, out] transposed, B = x [in, rows]
@@ -196,12 +197,14 @@ void run(Context& context, const velu_linear_desc& desc, int32_t pass, const Ope
     const size_t sums = dbias == nullptr ? 0 : column_sum_workspace(desc.rows, desc.out_features);
     char* workspace = plan.workspace + sums == 0 ? nullptr : context.scratch<char>(plan.workspace + sums);
     plan.run(context, operands, workspace);
-    if (operands.bias != nullptr && !plan.adds_bias) {
-        add_bias(context, desc.dtype, desc.rows, desc.out_features, operands.bias, operands.out);
+    const float* const bias = plan.adds_bias ? nullptr : operands.bias;  // that is still to be added
+    if (pass == VELU_PASS_FORWARD && (bias != nullptr || desc.activation != VELU_ACTIVATION_IDENTITY)) {
+        add_bias(context, desc.dtype, desc.rows, desc.out_features, desc.out_features, bias, desc.activation,
+                 operands.out);
     }
     if (dbias != nullptr) {
-        column_sum(context, desc.dtype, desc.rows, desc.out_features, operands.second, workspace + plan.workspace,
-                   dbias);
+        column_sum(context, desc.dtype, desc.rows, desc.out_features, desc.out_features, operands.second,
+                   workspace + plan.workspace, dbias);
     }
 }
 
@@ -209,6 +212,10 @@ void run(Context& context, const velu_linear_desc& desc, int32_t pass, const Ope
 
 std::string linear_impl(Context& context, const velu_linear_desc& desc, int32_t pass) {
     return find_plan(context, desc, pass, true, false, {}).name;
+}
+
+const Plan& linear_plan(Context& context, const velu_linear_desc& desc, int32_t pass, bool aligned) {
+    return find_plan(context, desc, pass, aligned, false, {});
 }
 
 velu_status linear_prepare(DeviceContext* context, const velu_linear_desc* desc, int32_t pass) {

@@ -11,7 +11,7 @@ namespace {
 // its place. Limited by memory; bfloat16 just so.
 template <int N, class T>
 __global__ void __launch_bounds__(kPoolThreads, 3)
-    max_pool2d_forward_kernel(velu_pool2d_desc desc, const T* __restrict__ x, T* __restrict__ y,
+    max_pool2d_forward_kernel(velu_pool2d_desc desc, int64_t y_pitch, const T* __restrict__ x, T* __restrict__ y,
                               uint8_t* __restrict__ argmax) {
     const int64_t channels = desc.channels;
     const int64_t out_height = pool2d_out_height(desc);
@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(kPoolThreads, 3)
                 }
             }
         }
-        store(best, y + i * N);
+        store(best, y + out.pixel * y_pitch + out.channel);
         if (argmax != nullptr) {
             Pack<uint8_t, N> positions;
 #pragma unroll
@@ -66,8 +66,8 @@ __global__ void __launch_bounds__(kPoolThreads, 3)
 // is limited by instructions and memory alike, bfloat16 by instructions.
 template <int N, class T>
 __global__ void __launch_bounds__(kPoolThreads, 3)
-    max_pool2d_backward_kernel(velu_pool2d_desc desc, const T* __restrict__ dy, const uint8_t* __restrict__ argmax,
-                               T* __restrict__ dx) {
+    max_pool2d_backward_kernel(velu_pool2d_desc desc, int64_t y_pitch, const T* __restrict__ dy,
+                               const uint8_t* __restrict__ argmax, T* __restrict__ dx) {
     const int64_t channels = desc.channels;
     const int64_t out_height = pool2d_out_height(desc);
     const int64_t out_width = pool2d_out_width(desc);
@@ -84,10 +84,11 @@ __global__ void __launch_bounds__(kPoolThreads, 3)
             for (int64_t column = columns.begin; column < columns.end; ++column) {
                 const int window_column = static_cast<int>(in.column + desc.padding_width - column * desc.stride_width);
                 const int here = window_row * desc.kernel_width + window_column;
-                const int64_t pixel = ((out_height * in.image + row) * out_width + column) * channels + in.channel;
-                const Pack<uint8_t, N> chosen = *reinterpret_cast<const Pack<uint8_t, N>*>(argmax + pixel);
+                const int64_t pixel = (out_height * in.image + row) * out_width + column;
+                const Pack<uint8_t, N> chosen =
+                    *reinterpret_cast<const Pack<uint8_t, N>*>(argmax + pixel * channels + in.channel);
                 float gradient[N];
-                load(dy + pixel, gradient);
+                load(dy + pixel * y_pitch + in.channel, gradient);
 #pragma unroll
                 for (int j = 0; j < N; ++j) sum[j] += chosen.element[j] == here ? gradient[j] : 0.0f;
             }
@@ -109,12 +110,13 @@ velu_status max_pool2d_forward(DeviceContext* context, const velu_pool2d_desc* d
         with_element_type(desc->dtype, [&](auto element) {
             using T = decltype(element);
             const bool aligned = aligned_to_16(x, y) && positions_aligned(argmax);
-            with_pool_width<T>(desc->channels, aligned, [&](auto width) {
+            with_pool_width<T>(desc->channels, pool2d_y_pitch(*desc), aligned, [&](auto width) {
                 constexpr int kWidth = decltype(width)::value;
                 const int64_t packs =
                     desc->batch * pool2d_out_height(*desc) * pool2d_out_width(*desc) * (desc->channels / kWidth);
                 launch(device, max_pool2d_forward_kernel<kWidth, T>, grid_for(device, packs, kPoolThreads),
-                       kPoolThreads, *desc, static_cast<const T*>(x), static_cast<T*>(y), argmax);
+                       kPoolThreads, *desc, pool2d_y_pitch(*desc), static_cast<const T*>(x), static_cast<T*>(y),
+                       argmax);
             });
         });
     });
@@ -126,11 +128,12 @@ velu_status max_pool2d_backward(DeviceContext* context, const velu_pool2d_desc* 
         with_element_type(desc->dtype, [&](auto element) {
             using T = decltype(element);
             const bool aligned = aligned_to_16(dy, dx) && positions_aligned(argmax);
-            with_pool_width<T>(desc->channels, aligned, [&](auto width) {
+            with_pool_width<T>(desc->channels, pool2d_y_pitch(*desc), aligned, [&](auto width) {
                 constexpr int kWidth = decltype(width)::value;
                 const int64_t packs = desc->batch * desc->in_height * desc->in_width * (desc->channels / kWidth);
                 launch(device, max_pool2d_backward_kernel<kWidth, T>, grid_for(device, packs, kPoolThreads),
-                       kPoolThreads, *desc, static_cast<const T*>(dy), argmax, static_cast<T*>(dx));
+                       kPoolThreads, *desc, pool2d_y_pitch(*desc), static_cast<const T*>(dy), argmax,
+                       static_cast<T*>(dx));
             });
         });
     });

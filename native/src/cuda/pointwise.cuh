@@ -43,9 +43,15 @@ struct Gelu {
     }
 };
 
+/// About 42.
+struct Sigmoid {
+    static __device__ __forceinline__ float value(float x) { return math::sigmoid(Lane(x), Lane(0.0f)).value.v; }
+    static __device__ __forceinline__ float slope(float x) { return math::sigmoid(Lane(x), Lane(0.0f)).slope.v; }
+};
+
 /// Calls body(Activation{}) with the functions of RELU, RELU6, SILU or GELU.
 template <class Body>
-void with_activation(int32_t activation, const Body& body) {
+void with_layer_activation(int32_t activation, const Body& body) {
     switch (activation) {
         case VELU_ACTIVATION_RELU:
             return body(Relu{});
@@ -59,6 +65,13 @@ void with_activation(int32_t activation, const Body& body) {
             throw Failure(VELU_STATUS_INVALID_ARGUMENT,
                           "activation " + std::to_string(activation) + " is not RELU, RELU6, SILU or GELU");
     }
+}
+
+/// The same with SIGMOID besides.
+template <class Body>
+void with_activation(int32_t activation, const Body& body) {
+    if (activation == VELU_ACTIVATION_SIGMOID) return body(Sigmoid{});
+    with_layer_activation(activation, body);
 }
 
 }  // namespace velu::cuda

@@ -29,12 +29,15 @@ struct PlainSource {
     __device__ __forceinline__ Channels channels(int64_t) const {
         return {};
     }
-    /// z, and z's deviation from its channel's mean where there is one.
+    /// Elements from one row of x to the next.
+    __device__ __forceinline__ int64_t pitch(int64_t channels) const { return channels; }
+    /// z, and z's deviation from its channel's mean where there is one. x_offset is the place in x, offset that in
+    /// dense tensors.
     template <int N>
-    __device__ __forceinline__ void read(int64_t offset, const Channels&, float (&z)[N], float*) const {
-        load(x + offset, z);
+    __device__ __forceinline__ void read(int64_t x_offset, int64_t, const Channels&, float (&z)[N], float*) const {
+        load(x + x_offset, z);
     }
-    __device__ __forceinline__ float element(int64_t offset, int64_t) const { return to_float(x[offset]); }
+    __device__ __forceinline__ float element(int64_t x_offset, int64_t, int64_t) const { return to_float(x[x_offset]); }
 };
 
 /// What batch normalization knows of its channels, in one block of scratch: mean, scale and bias, [channels] each,
@@ -57,6 +60,7 @@ struct NormalizedSource {
     };
 
     const T* x;
+    int64_t x_pitch;
     const T* residual;  // or NULL
     ChannelLine line;
 
@@ -68,9 +72,11 @@ struct NormalizedSource {
         load(line.bias + column, of.bias);
         return of;
     }
+    __device__ __forceinline__ int64_t pitch(int64_t) const { return x_pitch; }
     template <int N>
-    __device__ __forceinline__ void read(int64_t offset, const Line<N>& of, float (&z)[N], float* deviation) const {
-        load(x + offset, z);
+    __device__ __forceinline__ void read(int64_t x_offset, int64_t offset, const Line<N>& of, float (&z)[N],
+                                         float* deviation) const {
+        load(x + x_offset, z);
 #pragma unroll
         for (int i = 0; i < N; ++i) {
             const float d = z[i] - of.mean[i];
@@ -83,8 +89,8 @@ struct NormalizedSource {
 #pragma unroll
         for (int i = 0; i < N; ++i) z[i] += added[i];
     }
-    __device__ __forceinline__ float element(int64_t offset, int64_t column) const {
-        const float d = to_float(x[offset]) - line.mean[column];
+    __device__ __forceinline__ float element(int64_t x_offset, int64_t offset, int64_t column) const {
+        const float d = to_float(x[x_offset]) - line.mean[column];
         const float z = fmaf(d, line.scale[column], line.bias[column]);
         return residual == nullptr ? z : z + to_float(residual[offset]);
     }
@@ -194,6 +200,8 @@ __global__ void __launch_bounds__(kIsBlock ? kForwardResident.in_blocks : kForwa
         const int64_t first_row = team.template row<kRows>(team.tile, 0);
         const int64_t row_stride = team.groups * k.shape.channels;
         const int64_t first = first_row * k.shape.channels + team.place * kSize;
+        const int64_t x_stride = team.groups * source.pitch(k.shape.channels);
+        const int64_t first_x = first_row * source.pitch(k.shape.channels) + team.place * kSize;
         const auto holds = [&](int r, int p) { return inside[p] && first_row + r * team.groups < k.shape.rows; };
 
         float x[kAll][kSize];
@@ -203,9 +211,11 @@ __global__ void __launch_bounds__(kIsBlock ? kForwardResident.in_blocks : kForwa
             if (!inside[p]) continue;
             const int64_t column = p * team.size * kSize;
             const auto line = source.template channels<kSize>(column + team.place * kSize);
+            int64_t x_offset = first_x + column;
 #pragma unroll
-            for (int r = 0; r < kRows; ++r) {
-                if (holds(r, p)) source.read(first + r * row_stride + column, line, x[r * kPacks + p], nullptr);
+            for (int r = 0; r < kRows; ++r, x_offset += x_stride) {
+                if (!holds(r, p)) continue;
+                source.read(x_offset, first + r * row_stride + column, line, x[r * kPacks + p], nullptr);
             }
         }
 
@@ -280,18 +290,19 @@ __global__ void __launch_bounds__(kRowThreads, 1) velu_forward_any(ForwardArgume
     for (; team.tile * team.groups < k.shape.rows; team.tile += team.step) {
         const int64_t row = team.template row<1>(team.tile, 0);
         const int64_t start = row * channels, end = row < k.shape.rows ? channels : 0;
+        const int64_t start_x = row * source.pitch(channels);
         const bool is_std = k.scale.params.statistic == VELU_STATISTIC_STD;
-        const double shift = is_std && end > 0 ? static_cast<double>(source.element(start, 0)) : 0.0;
+        const double shift = is_std && end > 0 ? static_cast<double>(source.element(start_x, start, 0)) : 0.0;
         double deviations[1] = {0}, squares[1] = {0};
         for (int64_t c = team.place; c < end; c += team.size) {
-            const double deviation = static_cast<double>(source.element(start + c, c)) - shift;
+            const double deviation = static_cast<double>(source.element(start_x + c, start + c, c)) - shift;
             deviations[0] += deviation;
             squares[0] = fma(deviation, deviation, squares[0]);
         }
         const double deviation_sum = team.sum(deviations);
         const float a = k.scale.in_float64(shift, deviation_sum, team.sum(squares)).a;
         for (int64_t c = team.place; c < end; c += team.size) {
-            const float z = source.element(start + c, c);
+            const float z = source.element(start_x + c, start + c, c);
             const float activation = z * k.gate.value(z) * a;
             if (k.moments != nullptr) moments.add(static_cast<double>(activation));
             if (k.y != nullptr) k.y[start + c] = from_float<T>(activation * lambda);
@@ -398,6 +409,8 @@ __global__ void __launch_bounds__(!kIsBlock     ? kBackwardResident<Source>.in_w
         const int64_t first_row = team.template row<kRows>(team.tile, 0);
         const int64_t row_stride = team.groups * k.shape.channels;
         const int64_t first = first_row * k.shape.channels + team.place * kSize;
+        const int64_t x_stride = team.groups * source.pitch(k.shape.channels);
+        const int64_t first_x = first_row * source.pitch(k.shape.channels) + team.place * kSize;
         const auto holds = [&](int r, int p) { return inside[p] && first_row + r * team.groups < k.shape.rows; };
 
         float x[kAll][kSize], d[kAll][kSize], deviation[kAll][kSize];
@@ -409,11 +422,12 @@ __global__ void __launch_bounds__(!kIsBlock     ? kBackwardResident<Source>.in_w
             if (!inside[p]) continue;
             const int64_t column = p * team.size * kSize;
             const auto line = source.template channels<kSize>(column + team.place * kSize);
+            int64_t x_offset = first_x + column;
 #pragma unroll
-            for (int r = 0; r < kRows; ++r) {
+            for (int r = 0; r < kRows; ++r, x_offset += x_stride) {
                 if (!holds(r, p)) continue;
                 const int pack = r * kPacks + p;
-                source.read(first + r * row_stride + column, line, x[pack], deviation[pack]);
+                source.read(x_offset, first + r * row_stride + column, line, x[pack], deviation[pack]);
                 load(k.dy + first + r * row_stride + column, d[pack]);
             }
         }
@@ -559,17 +573,18 @@ __global__ void __launch_bounds__(kRowThreads, 1) velu_backward_any(BackwardArgu
     for (; team.tile * team.groups < k.shape.rows; team.tile += team.step) {
         const int64_t row = team.template row<1>(team.tile, 0);
         const int64_t start = row * channels, end = row < k.shape.rows ? channels : 0;
-        const double shift = is_std && end > 0 ? static_cast<double>(source.element(start, 0)) : 0.0;
+        const int64_t start_x = row * source.pitch(channels);
+        const double shift = is_std && end > 0 ? static_cast<double>(source.element(start_x, start, 0)) : 0.0;
         double deviations[1] = {0}, squares[1] = {0}, through_scale[1] = {0};
         for (int64_t c = team.place; c < end; c += team.size) {
-            const double deviation = static_cast<double>(source.element(start + c, c)) - shift;
+            const double deviation = static_cast<double>(source.element(start_x + c, start + c, c)) - shift;
             deviations[0] += deviation;
             squares[0] = fma(deviation, deviation, squares[0]);
         }
         const double deviation_sum = team.sum(deviations);
         const RowScale scale = k.scale.in_float64(shift, deviation_sum, team.sum(squares));
         for (int64_t c = team.place; c < end; c += team.size) {
-            const float z = source.element(start + c, c);
+            const float z = source.element(start_x + c, start + c, c);
             const float upstream = to_float(k.dy[start + c]);
             const float x_g = z * k.gate.value(z);
             const float d_activation = fmaf(upstream, lambda, w2.of(x_g, scale.a));
@@ -579,7 +594,7 @@ __global__ void __launch_bounds__(kRowThreads, 1) velu_backward_any(BackwardArgu
         const auto of_scale = static_cast<float>(team.sum(through_scale));
         const float slope = of_scale * scale.inverse * scale.pull * scale.inverse;
         for (int64_t c = team.place; c < end; c += team.size) {
-            const float z = source.element(start + c, c);
+            const float z = source.element(start_x + c, start + c, c);
             const float upstream = to_float(k.dy[start + c]);
             const GateSlope g = k.gate.value_and_slope(z);
             const float d_activation = fmaf(upstream, lambda, w2.of(z * g.value, scale.a));

@@ -67,6 +67,7 @@ cudnnStatus_t compute(fake::Pass pass, cudnnHandle_t handle, const void* alpha, 
     std::copy(xd->size, xd->size + 4, c.image);
     std::copy(wd->size, wd->size + 4, c.filter);
     std::copy(yd->size, yd->size + 4, c.output);
+    c.output_pitch = c.output[1];
     std::copy(convolution->padding, convolution->padding + 2, c.padding);
     std::copy(convolution->stride, convolution->stride + 2, c.stride);
     std::copy(convolution->dilation, convolution->dilation + 2, c.dilation);

@@ -201,6 +201,15 @@ fake::Type type_of(const Descriptor& tensor) {
                                                                               : fake::Type::kBFloat16;
 }
 
+/// Elements from one pixel of a tensor to the next.
+int64_t pitch_of(const Descriptor& tensor) {
+    return tensor.value<int64_t>(CUDNN_ATTR_TENSOR_STRIDES, 3);
+}
+
+bool is_dense(const Descriptor& tensor) {
+    return pitch_of(tensor) == tensor.value<int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS, 1);
+}
+
 fake::Convolution convolution_of(const Descriptor& operation) {
     const Names& names = *names_of(operation.type);
     fake::Convolution c = {};
@@ -213,6 +222,7 @@ fake::Convolution convolution_of(const Descriptor& operation) {
         c.filter[i] = filter.value<int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS, i);
         c.output[i] = output.value<int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS, i);
     }
+    c.output_pitch = pitch_of(output);
     const Descriptor& convolution = operation.descriptor(names.convolution);
     for (int i = 0; i < 2; ++i) {
         c.padding[i] = convolution.value<int64_t>(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, i);
@@ -231,9 +241,10 @@ cudnnStatus_t finalize_tensor(const Descriptor& d) {
         size[i] = d.value<int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS, i);
         if (size[i] < 1) return refuse(kBadParameter, "a tensor's dimension is below 1");
     }
-    const int64_t strides[4] = {size[1] * size[2] * size[3], 1, size[1] * size[3], size[1]};
+    const int64_t pitch = pitch_of(d);
+    const int64_t strides[4] = {pitch * size[2] * size[3], 1, pitch * size[3], pitch};
     for (int i = 0; i < 4; ++i) {
-        if (d.value<int64_t>(CUDNN_ATTR_TENSOR_STRIDES, i) != strides[i]) {
+        if (pitch < size[1] || d.value<int64_t>(CUDNN_ATTR_TENSOR_STRIDES, i) != strides[i]) {
             return refuse(kBadParameter, "a tensor's strides are not those of NHWC");
         }
     }
@@ -272,6 +283,9 @@ cudnnStatus_t finalize_operation(const Descriptor& d) {
         ids.insert(d.descriptor(name).value<int64_t>(CUDNN_ATTR_TENSOR_UNIQUE_ID));
     }
     if (ids.size() != 3) return refuse(kBadParameter, "two tensors share an id");
+    if (!is_dense(d.descriptor(names.image)) || !is_dense(d.descriptor(names.filter))) {
+        return refuse(kBadParameter, "the pixels of x or weight lie apart");
+    }
     if (!convolution_of(d).consistent()) return refuse(kBadParameter, "sizes of a convolution do not match");
     return CUDNN_STATUS_SUCCESS;
 }
@@ -280,6 +294,9 @@ cudnnStatus_t finalize_heuristics(Descriptor& d) {
     fake::count("heuristics");
     if (fake::setting_is("FAKE_CUDNN_GRAPH", "reject")) return refuse(kNotSupported, "no engine");
     const fake::Convolution c = convolution_of(operation_of(d.descriptor(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH)));
+    if (fake::setting_is("FAKE_CUDNN_STRIDES", "reject") && c.output_pitch != c.output[1]) {
+        return refuse(kNotSupported, "no engine for these strides");
+    }
     if (fake::setting_is("FAKE_CUDNN_DWEIGHT", "bf16") && c.filter_type != c.image_type) {
         return refuse(kNotSupported, "no engine for mixed types");
     }

@@ -22,7 +22,7 @@ void Convolution::run() const {
     const int64_t group_in = filter[1];
     const int64_t group_out = filter[0] / groups();
     const bool forward = pass == Pass::kForward;
-    const int64_t results = forward                       ? output[0] * output[1] * output[2] * output[3]
+    const int64_t results = forward                       ? output[0] * output[2] * output[3] * output_pitch
                             : pass == Pass::kBackwardData ? image[0] * image[1] * image[2] * image[3]
                                                           : filter[0] * filter[1] * filter[2] * filter[3];
     double* sums = new double[static_cast<size_t>(results)]();
@@ -33,7 +33,7 @@ void Convolution::run() const {
         for (int64_t i = 0; i < output[2]; ++i) {
             for (int64_t j = 0; j < output[3]; ++j) {
                 for (int64_t o = 0; o < output[1]; ++o) {
-                    const int64_t y = ((n * output[2] + i) * output[3] + j) * output[1] + o;
+                    const int64_t y = ((n * output[2] + i) * output[3] + j) * output_pitch + o;
                     for (int64_t r = 0; r < filter[2]; ++r) {
                         for (int64_t s = 0; s < filter[3]; ++s) {
                             const int64_t h = i * stride[0] - padding[0] + r * dilation[0];
@@ -62,7 +62,7 @@ void Convolution::run() const {
     }
     for (int64_t i = 0; i < results; ++i) {
         if (forward) {
-            write(output_type, output_memory, i, sums[i]);
+            if (i % output_pitch < output[1]) write(output_type, output_memory, i, sums[i]);
         } else if (pass == Pass::kBackwardData) {
             write(image_type, image_memory, i, sums[i]);
         } else {

@@ -3,6 +3,7 @@
 //   FAKE_CUDNN_VERSION=n       cudnnGetVersion() answers n
 //   FAKE_CUDNN_GRAPH=reject    the graph API has no engine for anything
 //   FAKE_CUDNN_LEGACY=reject   the older API has no algorithm for anything
+//   FAKE_CUDNN_STRIDES=reject  the graph API has no engine for tensors whose pixels lie apart
 //   FAKE_CUDNN_DWEIGHT=bf16    no engine stores a gradient of weights in float32 from BF16 inputs
 //   FAKE_CUDNN_CREATE=fail     cudnnCreate fails
 //   FAKE_CUBLAS_LT=reject      there is no algorithm for anything
@@ -82,6 +83,7 @@ enum class Pass { kForward, kBackwardData, kBackwardWeights };
 struct Convolution {
     Pass pass;
     int64_t image[4], filter[4], output[4];
+    int64_t output_pitch;  // elements from one pixel to the next
     int64_t padding[2], stride[2], dilation[2];
     Type image_type, filter_type, output_type;
     void* image_memory;

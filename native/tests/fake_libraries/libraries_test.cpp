@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -70,7 +71,14 @@ constexpr const char* kCnn = "libcudnn_cnn.so.9";
 constexpr const char* kCublasLt = "libcublasLt.so.13";
 
 velu_conv2d_desc convolution(int32_t groups = 1, int32_t dtype = VELU_DTYPE_F32) {
-    return {VELU_DEVICE_CUDA, dtype, 2, 6, 5, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1, groups, 0};
+    return {VELU_DEVICE_CUDA, dtype, 2, 6, 5, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1, groups, VELU_ACTIVATION_IDENTITY, 0};
+}
+
+/// The same with a y whose pixels lie 12 elements apart.
+velu_conv2d_desc pitched_convolution(int32_t dtype = VELU_DTYPE_F32) {
+    velu_conv2d_desc desc = convolution(1, dtype);
+    desc.y_pitch = 12;
+    return desc;
 }
 
 template <class Desc>
@@ -95,14 +103,46 @@ struct Case {
         : desc(d),
           x(d.batch * d.in_height * d.in_width * d.in_channels, misalign),
           weight(d.out_channels * 9 * d.in_channels / d.groups, misalign),
-          y(d.batch * d.in_height * d.in_width * d.out_channels, misalign) {
+          pitch(d.y_pitch == 0 ? d.out_channels : d.y_pitch),
+          y((d.batch * d.in_height * d.in_width - 1) * pitch + d.out_channels, misalign) {
         x.fill_uniform(1);
         weight.fill_uniform(2);
     }
     velu_status forward(velu_context* context) { return velu_conv2d_forward(context, &desc, x, weight, nullptr, y); }
     velu_conv2d_desc desc;
-    Guarded<float> x, weight, y;
+    Guarded<float> x, weight;
+    int64_t pitch;
+    Guarded<float> y;
 };
+
+/// Checks all passes of pitched_convolution() against those of convolution(), bit for bit, and that what lies between
+/// the pixels stays.
+void check_pitched_passes(velu_context* context) {
+    Case dense(convolution()), pitched(pitched_convolution());
+    constexpr float kBetween = 7;
+    for (int64_t i = 0; i < pitched.y.size; ++i) pitched.y[i] = kBetween;
+    CHECK_SUCCESS(context, dense.forward(context));
+    CHECK_SUCCESS(context, pitched.forward(context));
+    for (int64_t i = 0; i < pitched.y.size; ++i) {
+        CHECK_EQUAL(pitched.y[i], i % 12 < 8 ? dense.y[i / 12 * 8 + i % 12] : kBetween);
+    }
+    // What lies between dy's pixels must not be read.
+    for (int64_t i = 0; i < pitched.y.size; ++i) {
+        if (i % 12 >= 8) pitched.y[i] = std::numeric_limits<float>::quiet_NaN();
+    }
+    Guarded<float> dx(dense.x.size), dx_of_pitched(dense.x.size);
+    CHECK_SUCCESS(context, velu_conv2d_backward_data(context, &dense.desc, dense.y, dense.weight, dx));
+    CHECK_SUCCESS(context, velu_conv2d_backward_data(context, &pitched.desc, pitched.y, dense.weight, dx_of_pitched));
+    for (int64_t i = 0; i < dx.size; ++i) CHECK_EQUAL(dx_of_pitched[i], dx[i]);
+    Guarded<float> dweight(dense.weight.size), dweight_of_pitched(dense.weight.size), dbias(8), dbias_of_pitched(8);
+    CHECK_SUCCESS(context, velu_conv2d_backward_weights(context, &dense.desc, dense.x, dense.y, dweight, dbias));
+    CHECK_SUCCESS(context, velu_conv2d_backward_weights(context, &pitched.desc, dense.x, pitched.y, dweight_of_pitched,
+                                                        dbias_of_pitched));
+    for (int64_t i = 0; i < dweight.size; ++i) CHECK_EQUAL(dweight_of_pitched[i], dweight[i]);
+    for (int64_t i = 0; i < dbias.size; ++i) CHECK_EQUAL(dbias_of_pitched[i], dbias[i]);
+    CHECK_EQUAL(calls(kGraph, "mistakes"), 0);
+    CHECK_EQUAL(calls(kCnn, "mistakes"), 0);
+}
 
 /// An empty folder with links to some of the stand-ins.
 struct PartialFolder {
@@ -225,7 +265,44 @@ int main() {
         CHECK(bytes <= 1 << 20);
     });
 
+    test("aPitchedYIsGivenToCudnnAsItIs", {{"FAKE_TIMES", "1"}}, [] {
+        const Context context;
+        for (const char* operation : {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weights"}) {
+            CHECK_EQUAL(name_of(context, operation, pitched_convolution()), "cudnn:engine 104");
+        }
+        CHECK_EQUAL(calls(kGraph, "mistakes"), 0);
+    });
+    test("aPitchedYHasTheBitsOfADenseOne", {{"VELU_CUDA_AUTOTUNE", "0"}}, [] {
+        const Context context;
+        check_pitched_passes(context);
+    });
+    test("aPitchAndADenseYHaveImplementationsOfTheirOwn", {{"VELU_CUDA_AUTOTUNE", "0"}}, [] {
+        const Context context;
+        Case dense(convolution()), pitched(pitched_convolution());
+        CHECK_SUCCESS(context, dense.forward(context));
+        const int64_t plans = calls(kGraph, "plans");
+        CHECK_SUCCESS(context, pitched.forward(context));
+        CHECK(calls(kGraph, "plans") > plans);
+    });
+
     // Surviving
+
+    test("aPitchedYIsCopiedWhereCudnnHasNoEngineForIt", {{"FAKE_CUDNN_STRIDES", "reject"}, {"VELU_CUDA_AUTOTUNE", "0"}},
+         [] {
+             const Context context;
+             for (const char* operation : {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weights"}) {
+                 CHECK_EQUAL(name_of(context, operation, pitched_convolution()), "cudnn:engine 102, y copied");
+             }
+             check_pitched_passes(context);
+         });
+    test("aPitchedYIsCopiedForTheOlderApi", {{"FAKE_CUDNN_GRAPH", "reject"}, {"VELU_CUDA_AUTOTUNE", "0"}}, [] {
+        const Context context;
+        for (const int32_t dtype : {VELU_DTYPE_F32, VELU_DTYPE_BF16}) {
+            CHECK_EQUAL(name_of(context, "conv2d_backward_data", pitched_convolution(dtype)),
+                        "cudnn:algorithm 1, y copied");
+        }
+        check_pitched_passes(context);
+    });
 
     test("theOlderApiIsUsedWhereTheGraphApiHasNoEngine", {{"FAKE_CUDNN_GRAPH", "reject"}}, [] {
         const Context context;
@@ -254,6 +331,37 @@ int main() {
         const std::string name = name_of(context, "conv2d_backward_weights", convolution(1, VELU_DTYPE_BF16));
         CHECK(contains(name, "cudnn:engine") && contains(name, "dweight rounded to bf16"));
         CHECK_EQUAL(name_of(context, "conv2d_backward_weights", convolution()).find("rounded"), std::string::npos);
+    });
+
+    // The activation
+
+    test("anActivationFollowsTheBiasOfWhatCudnnComputed", {}, [] {
+        const Context context;
+        for (const bool has_bias : {false, true}) {
+            Case plain(pitched_convolution()), fused(pitched_convolution());
+            fused.desc.activation = VELU_ACTIVATION_RELU;
+            Guarded<float> bias(8);
+            bias.fill_uniform(3);
+            const float* const given = has_bias ? static_cast<const float*>(bias) : nullptr;
+            CHECK_SUCCESS(context, velu_conv2d_forward(context, &plain.desc, plain.x, plain.weight, given, plain.y));
+            CHECK_SUCCESS(context, velu_conv2d_forward(context, &fused.desc, fused.x, fused.weight, given, fused.y));
+            int64_t clipped = 0;
+            for (int64_t i = 0; i < plain.y.size; ++i) {
+                if (i % 12 >= 8) continue;
+                clipped += plain.y[i] < 0;
+                CHECK_EQUAL(fused.y[i], plain.y[i] > 0 ? plain.y[i] : 0.0f);
+            }
+            CHECK(clipped > 0);
+        }
+    });
+    test("anActivationNeedsNoImplementationOfItsOwn", {}, [] {
+        const Context context;
+        Case c(convolution());
+        CHECK_SUCCESS(context, c.forward(context));
+        const int64_t plans = calls(kGraph, "plans");
+        c.desc.activation = VELU_ACTIVATION_SILU;
+        CHECK_SUCCESS(context, c.forward(context));
+        CHECK_EQUAL(calls(kGraph, "plans"), plans);
     });
 
     // Recording
@@ -286,7 +394,7 @@ int main() {
 
     // cuBLASLt
 
-    const velu_linear_desc linear = {VELU_DEVICE_CUDA, VELU_DTYPE_F32, 12, 16, 8};
+    const velu_linear_desc linear = {VELU_DEVICE_CUDA, VELU_DTYPE_F32, 12, 16, 8, VELU_ACTIVATION_IDENTITY, 0};
     test("theFastestAlgorithmOfCublasLtIsChosen", {{"FAKE_TIMES", "1"}}, [&] {
         const Context context;
         for (const char* operation : {"linear_forward", "linear_backward_data", "linear_backward_weights"}) {
@@ -317,6 +425,20 @@ int main() {
         for (int64_t i = 0; i < 16; ++i) first += static_cast<double>(x[i]) * static_cast<double>(weight[i]);
         CHECK_NEAR(static_cast<double>(y[0]), first, 1e-5);
         CHECK_SUCCESS(context, velu_graph_destroy(context, graph));
+    });
+    test("anActivationFollowsTheBiasOfALinearLayer", {}, [&] {
+        const Context context;
+        Guarded<float> x(12 * 16), weight(8 * 16), bias(8), plain(12 * 8), fused(12 * 8);
+        x.fill_uniform(1);
+        weight.fill_uniform(2);
+        bias.fill_uniform(3);
+        velu_linear_desc relu6 = linear;
+        relu6.activation = VELU_ACTIVATION_RELU6;
+        CHECK_SUCCESS(context, velu_linear_forward(context, &linear, x, weight, bias, plain));
+        CHECK_SUCCESS(context, velu_linear_forward(context, &relu6, x, weight, bias, fused));
+        for (int64_t i = 0; i < plain.size; ++i) {
+            CHECK_EQUAL(fused[i], plain[i] < 0 ? 0.0f : plain[i] > 6 ? 6.0f : plain[i]);
+        }
     });
     return check::report();
 }

@@ -31,13 +31,14 @@ struct Input {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     static const check::Context context(2);
+    static const int operation_count = operations::count();
     Input input{data, size};
     const int chosen = input.byte();
     int index = 0;
     operations::for_each([&]<class Desc, class... Pointers>(
                              const char*, const char* type,
                              velu_status (*function)(velu_context*, const Desc*, Pointers...), Desc desc, const char*) {
-        if (index++ != chosen % 29) return;
+        if (index++ != chosen % operation_count) return;
         // Small sizes come with real buffers, which the address sanitizer guards; any sizes come without.
         const bool small = input.byte() % 2 == 0;
         operations::change_fields(type, desc, [&](const std::string& field, char* address, int64_t bytes) {

@@ -18,6 +18,7 @@ float divisor(const velu_pool2d_desc& desc, PoolRange rows, PoolRange columns) {
 // window to that of its height plus its width.
 void forward_row(const velu_pool2d_desc& desc, const float* image, int64_t out_row, float* y) {
     const int64_t channels = desc.channels;
+    const int64_t y_pitch = pool2d_y_pitch(desc);
     const int64_t out_width = pool2d_out_width(desc);
     const PoolRange rows =
         pool2d_window(out_row, desc.in_height, desc.kernel_height, desc.stride_height, desc.padding_height);
@@ -38,7 +39,7 @@ void forward_row(const velu_pool2d_desc& desc, const float* image, int64_t out_r
 #pragma omp simd
                 for (int64_t c = 0; c < n; ++c) sum[c] += row_sum[c];
             }
-            float* destination = y + out_column * channels + first;
+            float* destination = y + out_column * y_pitch + first;
 #pragma omp simd
             for (int64_t c = 0; c < n; ++c) destination[c] = sum[c] / divide_by;
         }
@@ -49,6 +50,7 @@ void forward_row(const velu_pool2d_desc& desc, const float* image, int64_t out_r
 // windows.
 void backward_row(const velu_pool2d_desc& desc, const float* dy, int64_t in_row, float* dx) {
     const int64_t channels = desc.channels;
+    const int64_t y_pitch = pool2d_y_pitch(desc);
     const int64_t out_width = pool2d_out_width(desc);
     const PoolRange rows =
         pool2d_covering(in_row, pool2d_out_height(desc), desc.kernel_height, desc.stride_height, desc.padding_height);
@@ -65,7 +67,7 @@ void backward_row(const velu_pool2d_desc& desc, const float* dy, int64_t in_row,
                     const PoolRange window_columns =
                         pool2d_window(column, desc.in_width, desc.kernel_width, desc.stride_width, desc.padding_width);
                     const float share = 1.0f / divisor(desc, window_rows, window_columns);
-                    const float* gradient = dy + (row * out_width + column) * channels + first;
+                    const float* gradient = dy + (row * out_width + column) * y_pitch + first;
 #pragma omp simd
                     for (int64_t c = 0; c < n; ++c) sum[c] += gradient[c] * share;
                 }

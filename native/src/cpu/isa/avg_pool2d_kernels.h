@@ -8,9 +8,9 @@
 namespace velu::cpu {
 
 struct AvgPool2dKernels {
-    /// Row out_row of one image. image: [in_height][in_width][channels]; y: [out_width][channels].
+    /// Row out_row of one image. image: [in_height][in_width][channels]; y: [out_width], desc.y_pitch apart.
     void (*forward_row)(const velu_pool2d_desc& desc, const float* image, int64_t out_row, float* y);
-    /// Row in_row of one image. dy: [out_height][out_width][channels]; dx: [in_width][channels].
+    /// Row in_row of one image. dy: [out_height][out_width], desc.y_pitch apart; dx: [in_width][channels].
     void (*backward_row)(const velu_pool2d_desc& desc, const float* dy, int64_t in_row, float* dx);
 };
 VELU_ISA_SELECT(AvgPool2dKernels, avg_pool2d_kernels)

@@ -37,8 +37,29 @@ void apply(const DropoutMask& mask, int64_t start, int64_t count, const float* x
     }
 }
 
+// Reads and writes 4 bytes per element; limited by memory for groups of an image's size, by Philox for small ones.
+void apply_to_groups(const DropoutMask& mask, int64_t group, int64_t start, int64_t count, const float* x, float* y) {
+    const float scale = mask.scale;
+    int64_t decision = start / group;
+    int64_t left = group - start % group;  // elements of the group that are still to come
+    for (int64_t done = 0; done < count; ++decision, left = group) {
+        const int64_t n = left < count - done ? left : count - done;
+        const auto block = static_cast<uint64_t>(decision) / 4;
+        const PhiloxBlock words = dropout_block(mask.seed, mask.stream, mask.step, block);
+        const float* source = x + done;
+        float* destination = y + done;
+        if (words.word[decision % 4] >= mask.threshold) {
+#pragma omp simd
+            for (int64_t i = 0; i < n; ++i) destination[i] = source[i] * scale;
+        } else {
+            for (int64_t i = 0; i < n; ++i) destination[i] = 0.0f;
+        }
+        done += n;
+    }
+}
+
 }  // namespace
 
-extern const DropoutKernels dropout_kernels = {apply};
+extern const DropoutKernels dropout_kernels = {apply, apply_to_groups};
 
 }  // namespace velu::cpu::VELU_ISA_NAMESPACE

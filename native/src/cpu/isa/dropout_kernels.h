@@ -18,6 +18,10 @@ struct DropoutMask {
 struct DropoutKernels {
     /// Elements start .. start + count - 1 of y = dropout(x); start is a multiple of 4, x and y point at element start.
     void (*apply)(const DropoutMask& mask, int64_t start, int64_t count, const float* x, float* y);
+
+    /// The same where `group` neighbours share one decision; start is any.
+    void (*apply_to_groups)(const DropoutMask& mask, int64_t group, int64_t start, int64_t count, const float* x,
+                            float* y);
 };
 VELU_ISA_SELECT(DropoutKernels, dropout_kernels)
 

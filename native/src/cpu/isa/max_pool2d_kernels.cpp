@@ -11,6 +11,7 @@ constexpr int64_t kChannels = 64;  // channels whose running maxima stay in the 
 // output element; vectorized over channels.
 void forward_row(const velu_pool2d_desc& desc, const float* image, int64_t out_row, float* y, uint8_t* argmax) {
     const int64_t channels = desc.channels;
+    const int64_t y_pitch = pool2d_y_pitch(desc);
     const int64_t out_width = pool2d_out_width(desc);
     const int64_t top = out_row * desc.stride_height - desc.padding_height;
     const PoolRange rows =
@@ -48,7 +49,7 @@ void forward_row(const velu_pool2d_desc& desc, const float* image, int64_t out_r
                     }
                 }
             }
-            float* destination = y + out_column * channels + first;
+            float* destination = y + out_column * y_pitch + first;
             for (int64_t c = 0; c < n; ++c) destination[c] = best[c];
             if (argmax != nullptr) {
                 uint8_t* positions = argmax + out_column * channels + first;
@@ -62,6 +63,7 @@ void forward_row(const velu_pool2d_desc& desc, const float* image, int64_t out_r
 // the sum has one order. Reads dy and argmax once per covered pixel, writes dx once.
 void backward_row(const velu_pool2d_desc& desc, const float* dy, const uint8_t* argmax, int64_t in_row, float* dx) {
     const int64_t channels = desc.channels;
+    const int64_t y_pitch = pool2d_y_pitch(desc);
     const int64_t out_width = pool2d_out_width(desc);
     const PoolRange rows =
         pool2d_covering(in_row, pool2d_out_height(desc), desc.kernel_height, desc.stride_height, desc.padding_height);
@@ -76,9 +78,9 @@ void backward_row(const velu_pool2d_desc& desc, const float* dy, const uint8_t* 
                 for (int64_t column = columns.begin; column < columns.end; ++column) {
                     const int64_t window_column = in_column + desc.padding_width - column * desc.stride_width;
                     const auto here = static_cast<uint32_t>(window_row * desc.kernel_width + window_column);
-                    const int64_t pixel = (row * out_width + column) * channels + first;
-                    const float* gradient = dy + pixel;
-                    const uint8_t* position = argmax + pixel;
+                    const int64_t pixel = row * out_width + column;
+                    const float* gradient = dy + pixel * y_pitch + first;
+                    const uint8_t* position = argmax + pixel * channels + first;
 #pragma omp simd
                     for (int64_t c = 0; c < n; ++c) {
                         const uint32_t chosen = position[c] == here ? 0xFFFFFFFFu : 0u;

@@ -68,10 +68,10 @@ public class VeluNative {
     public static final AddressLayout C_POINTER = ValueLayout.ADDRESS
             .withTargetLayout(MemoryLayout.sequenceLayout(java.lang.Long.MAX_VALUE, JAVA_BYTE));
     public static final ValueLayout.OfLong C_LONG = ValueLayout.JAVA_LONG;
-    private static final int VELU_ABI_VERSION = (int)2L;
+    private static final int VELU_ABI_VERSION = (int)3L;
     /**
      * {@snippet lang=c :
-     * #define VELU_ABI_VERSION 2
+     * #define VELU_ABI_VERSION 3
      * }
      */
     public static int VELU_ABI_VERSION() {
@@ -229,6 +229,15 @@ public class VeluNative {
      */
     public static int VELU_ACTIVATION_VELU() {
         return VELU_ACTIVATION_VELU;
+    }
+    private static final int VELU_ACTIVATION_SIGMOID = (int)6L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.VELU_ACTIVATION_SIGMOID = 6
+     * }
+     */
+    public static int VELU_ACTIVATION_SIGMOID() {
+        return VELU_ACTIVATION_SIGMOID;
     }
     private static final int VELU_STATISTIC_INVERSE_RMS = (int)0L;
     /**
@@ -2545,6 +2554,193 @@ public class VeluNative {
         }
     }
 
+    private static class velu_copy_rows_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_copy_rows_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_copy_rows_forward(velu_context *context, const velu_copy_rows_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static FunctionDescriptor velu_copy_rows_forward$descriptor() {
+        return velu_copy_rows_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_copy_rows_forward(velu_context *context, const velu_copy_rows_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static MethodHandle velu_copy_rows_forward$handle() {
+        return velu_copy_rows_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_copy_rows_forward(velu_context *context, const velu_copy_rows_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static MemorySegment velu_copy_rows_forward$address() {
+        return velu_copy_rows_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_copy_rows_forward(velu_context *context, const velu_copy_rows_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static int velu_copy_rows_forward(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment y) {
+        var mh$ = velu_copy_rows_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_copy_rows_forward", context, desc, x, y);
+            }
+            return (int)mh$.invokeExact(context, desc, x, y);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_channel_scale_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_channel_scale_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_channel_scale_forward(velu_context *context, const velu_channel_scale_desc *desc, const void *x, const void *scale, void *y)
+     * }
+     */
+    public static FunctionDescriptor velu_channel_scale_forward$descriptor() {
+        return velu_channel_scale_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_channel_scale_forward(velu_context *context, const velu_channel_scale_desc *desc, const void *x, const void *scale, void *y)
+     * }
+     */
+    public static MethodHandle velu_channel_scale_forward$handle() {
+        return velu_channel_scale_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_channel_scale_forward(velu_context *context, const velu_channel_scale_desc *desc, const void *x, const void *scale, void *y)
+     * }
+     */
+    public static MemorySegment velu_channel_scale_forward$address() {
+        return velu_channel_scale_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_channel_scale_forward(velu_context *context, const velu_channel_scale_desc *desc, const void *x, const void *scale, void *y)
+     * }
+     */
+    public static int velu_channel_scale_forward(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment scale, MemorySegment y) {
+        var mh$ = velu_channel_scale_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_channel_scale_forward", context, desc, x, scale, y);
+            }
+            return (int)mh$.invokeExact(context, desc, x, scale, y);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_channel_scale_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_channel_scale_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_channel_scale_backward(velu_context *context, const velu_channel_scale_desc *desc, const void *x, const void *scale, const void *dy, void *dx, void *dscale)
+     * }
+     */
+    public static FunctionDescriptor velu_channel_scale_backward$descriptor() {
+        return velu_channel_scale_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_channel_scale_backward(velu_context *context, const velu_channel_scale_desc *desc, const void *x, const void *scale, const void *dy, void *dx, void *dscale)
+     * }
+     */
+    public static MethodHandle velu_channel_scale_backward$handle() {
+        return velu_channel_scale_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_channel_scale_backward(velu_context *context, const velu_channel_scale_desc *desc, const void *x, const void *scale, const void *dy, void *dx, void *dscale)
+     * }
+     */
+    public static MemorySegment velu_channel_scale_backward$address() {
+        return velu_channel_scale_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_channel_scale_backward(velu_context *context, const velu_channel_scale_desc *desc, const void *x, const void *scale, const void *dy, void *dx, void *dscale)
+     * }
+     */
+    public static int velu_channel_scale_backward(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment scale, MemorySegment dy, MemorySegment dx, MemorySegment dscale) {
+        var mh$ = velu_channel_scale_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_channel_scale_backward", context, desc, x, scale, dy, dx, dscale);
+            }
+            return (int)mh$.invokeExact(context, desc, x, scale, dy, dx, dscale);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class velu_dropout_forward {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             VeluNative.C_INT,
@@ -3192,6 +3388,704 @@ public class VeluNative {
         }
     }
 
+    private static class velu_scaled_linear_prepare {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_INT
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_scaled_linear_prepare");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_prepare(velu_context *context, const velu_scaled_linear_desc *desc, int32_t pass)
+     * }
+     */
+    public static FunctionDescriptor velu_scaled_linear_prepare$descriptor() {
+        return velu_scaled_linear_prepare.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_prepare(velu_context *context, const velu_scaled_linear_desc *desc, int32_t pass)
+     * }
+     */
+    public static MethodHandle velu_scaled_linear_prepare$handle() {
+        return velu_scaled_linear_prepare.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_prepare(velu_context *context, const velu_scaled_linear_desc *desc, int32_t pass)
+     * }
+     */
+    public static MemorySegment velu_scaled_linear_prepare$address() {
+        return velu_scaled_linear_prepare.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_prepare(velu_context *context, const velu_scaled_linear_desc *desc, int32_t pass)
+     * }
+     */
+    public static int velu_scaled_linear_prepare(MemorySegment context, MemorySegment desc, int pass) {
+        var mh$ = velu_scaled_linear_prepare.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_scaled_linear_prepare", context, desc, pass);
+            }
+            return (int)mh$.invokeExact(context, desc, pass);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_scaled_linear_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_scaled_linear_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_forward(velu_context *context, const velu_scaled_linear_desc *desc, const void *x, const void *scale, const void *weight, void *y)
+     * }
+     */
+    public static FunctionDescriptor velu_scaled_linear_forward$descriptor() {
+        return velu_scaled_linear_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_forward(velu_context *context, const velu_scaled_linear_desc *desc, const void *x, const void *scale, const void *weight, void *y)
+     * }
+     */
+    public static MethodHandle velu_scaled_linear_forward$handle() {
+        return velu_scaled_linear_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_forward(velu_context *context, const velu_scaled_linear_desc *desc, const void *x, const void *scale, const void *weight, void *y)
+     * }
+     */
+    public static MemorySegment velu_scaled_linear_forward$address() {
+        return velu_scaled_linear_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_forward(velu_context *context, const velu_scaled_linear_desc *desc, const void *x, const void *scale, const void *weight, void *y)
+     * }
+     */
+    public static int velu_scaled_linear_forward(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment scale, MemorySegment weight, MemorySegment y) {
+        var mh$ = velu_scaled_linear_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_scaled_linear_forward", context, desc, x, scale, weight, y);
+            }
+            return (int)mh$.invokeExact(context, desc, x, scale, weight, y);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_scaled_linear_backward_data {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_scaled_linear_backward_data");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_backward_data(velu_context *context, const velu_scaled_linear_desc *desc, const void *x, const void *scale, const void *dy, const void *weight, void *dx, void *dscale)
+     * }
+     */
+    public static FunctionDescriptor velu_scaled_linear_backward_data$descriptor() {
+        return velu_scaled_linear_backward_data.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_backward_data(velu_context *context, const velu_scaled_linear_desc *desc, const void *x, const void *scale, const void *dy, const void *weight, void *dx, void *dscale)
+     * }
+     */
+    public static MethodHandle velu_scaled_linear_backward_data$handle() {
+        return velu_scaled_linear_backward_data.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_backward_data(velu_context *context, const velu_scaled_linear_desc *desc, const void *x, const void *scale, const void *dy, const void *weight, void *dx, void *dscale)
+     * }
+     */
+    public static MemorySegment velu_scaled_linear_backward_data$address() {
+        return velu_scaled_linear_backward_data.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_backward_data(velu_context *context, const velu_scaled_linear_desc *desc, const void *x, const void *scale, const void *dy, const void *weight, void *dx, void *dscale)
+     * }
+     */
+    public static int velu_scaled_linear_backward_data(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment scale, MemorySegment dy, MemorySegment weight, MemorySegment dx, MemorySegment dscale) {
+        var mh$ = velu_scaled_linear_backward_data.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_scaled_linear_backward_data", context, desc, x, scale, dy, weight, dx, dscale);
+            }
+            return (int)mh$.invokeExact(context, desc, x, scale, dy, weight, dx, dscale);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_scaled_linear_backward_weights {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_scaled_linear_backward_weights");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_backward_weights(velu_context *context, const velu_scaled_linear_desc *desc, const void *x, const void *scale, const void *dy, float *dweight)
+     * }
+     */
+    public static FunctionDescriptor velu_scaled_linear_backward_weights$descriptor() {
+        return velu_scaled_linear_backward_weights.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_backward_weights(velu_context *context, const velu_scaled_linear_desc *desc, const void *x, const void *scale, const void *dy, float *dweight)
+     * }
+     */
+    public static MethodHandle velu_scaled_linear_backward_weights$handle() {
+        return velu_scaled_linear_backward_weights.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_backward_weights(velu_context *context, const velu_scaled_linear_desc *desc, const void *x, const void *scale, const void *dy, float *dweight)
+     * }
+     */
+    public static MemorySegment velu_scaled_linear_backward_weights$address() {
+        return velu_scaled_linear_backward_weights.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_scaled_linear_backward_weights(velu_context *context, const velu_scaled_linear_desc *desc, const void *x, const void *scale, const void *dy, float *dweight)
+     * }
+     */
+    public static int velu_scaled_linear_backward_weights(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment scale, MemorySegment dy, MemorySegment dweight) {
+        var mh$ = velu_scaled_linear_backward_weights.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_scaled_linear_backward_weights", context, desc, x, scale, dy, dweight);
+            }
+            return (int)mh$.invokeExact(context, desc, x, scale, dy, dweight);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_attention_prepare {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_INT
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_attention_prepare");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_attention_prepare(velu_context *context, const velu_attention_desc *desc, int32_t pass)
+     * }
+     */
+    public static FunctionDescriptor velu_attention_prepare$descriptor() {
+        return velu_attention_prepare.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_attention_prepare(velu_context *context, const velu_attention_desc *desc, int32_t pass)
+     * }
+     */
+    public static MethodHandle velu_attention_prepare$handle() {
+        return velu_attention_prepare.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_attention_prepare(velu_context *context, const velu_attention_desc *desc, int32_t pass)
+     * }
+     */
+    public static MemorySegment velu_attention_prepare$address() {
+        return velu_attention_prepare.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_attention_prepare(velu_context *context, const velu_attention_desc *desc, int32_t pass)
+     * }
+     */
+    public static int velu_attention_prepare(MemorySegment context, MemorySegment desc, int pass) {
+        var mh$ = velu_attention_prepare.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_attention_prepare", context, desc, pass);
+            }
+            return (int)mh$.invokeExact(context, desc, pass);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_attention_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_attention_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_attention_forward(velu_context *context, const velu_attention_desc *desc, const void *qkv, void *y, float *log_sum_exp)
+     * }
+     */
+    public static FunctionDescriptor velu_attention_forward$descriptor() {
+        return velu_attention_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_attention_forward(velu_context *context, const velu_attention_desc *desc, const void *qkv, void *y, float *log_sum_exp)
+     * }
+     */
+    public static MethodHandle velu_attention_forward$handle() {
+        return velu_attention_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_attention_forward(velu_context *context, const velu_attention_desc *desc, const void *qkv, void *y, float *log_sum_exp)
+     * }
+     */
+    public static MemorySegment velu_attention_forward$address() {
+        return velu_attention_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_attention_forward(velu_context *context, const velu_attention_desc *desc, const void *qkv, void *y, float *log_sum_exp)
+     * }
+     */
+    public static int velu_attention_forward(MemorySegment context, MemorySegment desc, MemorySegment qkv, MemorySegment y, MemorySegment log_sum_exp) {
+        var mh$ = velu_attention_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_attention_forward", context, desc, qkv, y, log_sum_exp);
+            }
+            return (int)mh$.invokeExact(context, desc, qkv, y, log_sum_exp);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_attention_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_attention_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_attention_backward(velu_context *context, const velu_attention_desc *desc, const void *qkv, const void *y, const void *dy, const float *log_sum_exp, void *dqkv)
+     * }
+     */
+    public static FunctionDescriptor velu_attention_backward$descriptor() {
+        return velu_attention_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_attention_backward(velu_context *context, const velu_attention_desc *desc, const void *qkv, const void *y, const void *dy, const float *log_sum_exp, void *dqkv)
+     * }
+     */
+    public static MethodHandle velu_attention_backward$handle() {
+        return velu_attention_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_attention_backward(velu_context *context, const velu_attention_desc *desc, const void *qkv, const void *y, const void *dy, const float *log_sum_exp, void *dqkv)
+     * }
+     */
+    public static MemorySegment velu_attention_backward$address() {
+        return velu_attention_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_attention_backward(velu_context *context, const velu_attention_desc *desc, const void *qkv, const void *y, const void *dy, const float *log_sum_exp, void *dqkv)
+     * }
+     */
+    public static int velu_attention_backward(MemorySegment context, MemorySegment desc, MemorySegment qkv, MemorySegment y, MemorySegment dy, MemorySegment log_sum_exp, MemorySegment dqkv) {
+        var mh$ = velu_attention_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_attention_backward", context, desc, qkv, y, dy, log_sum_exp, dqkv);
+            }
+            return (int)mh$.invokeExact(context, desc, qkv, y, dy, log_sum_exp, dqkv);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_token_embedding_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_token_embedding_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_token_embedding_forward(velu_context *context, const velu_token_embedding_desc *desc, const void *x, const float *class_token, const float *position, void *y)
+     * }
+     */
+    public static FunctionDescriptor velu_token_embedding_forward$descriptor() {
+        return velu_token_embedding_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_token_embedding_forward(velu_context *context, const velu_token_embedding_desc *desc, const void *x, const float *class_token, const float *position, void *y)
+     * }
+     */
+    public static MethodHandle velu_token_embedding_forward$handle() {
+        return velu_token_embedding_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_token_embedding_forward(velu_context *context, const velu_token_embedding_desc *desc, const void *x, const float *class_token, const float *position, void *y)
+     * }
+     */
+    public static MemorySegment velu_token_embedding_forward$address() {
+        return velu_token_embedding_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_token_embedding_forward(velu_context *context, const velu_token_embedding_desc *desc, const void *x, const float *class_token, const float *position, void *y)
+     * }
+     */
+    public static int velu_token_embedding_forward(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment class_token, MemorySegment position, MemorySegment y) {
+        var mh$ = velu_token_embedding_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_token_embedding_forward", context, desc, x, class_token, position, y);
+            }
+            return (int)mh$.invokeExact(context, desc, x, class_token, position, y);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_token_embedding_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_token_embedding_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_token_embedding_backward(velu_context *context, const velu_token_embedding_desc *desc, const void *dy, void *dx, float *dclass_token, float *dposition)
+     * }
+     */
+    public static FunctionDescriptor velu_token_embedding_backward$descriptor() {
+        return velu_token_embedding_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_token_embedding_backward(velu_context *context, const velu_token_embedding_desc *desc, const void *dy, void *dx, float *dclass_token, float *dposition)
+     * }
+     */
+    public static MethodHandle velu_token_embedding_backward$handle() {
+        return velu_token_embedding_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_token_embedding_backward(velu_context *context, const velu_token_embedding_desc *desc, const void *dy, void *dx, float *dclass_token, float *dposition)
+     * }
+     */
+    public static MemorySegment velu_token_embedding_backward$address() {
+        return velu_token_embedding_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_token_embedding_backward(velu_context *context, const velu_token_embedding_desc *desc, const void *dy, void *dx, float *dclass_token, float *dposition)
+     * }
+     */
+    public static int velu_token_embedding_backward(MemorySegment context, MemorySegment desc, MemorySegment dy, MemorySegment dx, MemorySegment dclass_token, MemorySegment dposition) {
+        var mh$ = velu_token_embedding_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_token_embedding_backward", context, desc, dy, dx, dclass_token, dposition);
+            }
+            return (int)mh$.invokeExact(context, desc, dy, dx, dclass_token, dposition);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_layer_norm_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_layer_norm_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_layer_norm_forward(velu_context *context, const velu_layer_norm_desc *desc, const void *x, const void *residual, const float *weight, const float *bias, void *sum, void *y, float *saved_mean, float *saved_inv_std)
+     * }
+     */
+    public static FunctionDescriptor velu_layer_norm_forward$descriptor() {
+        return velu_layer_norm_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_layer_norm_forward(velu_context *context, const velu_layer_norm_desc *desc, const void *x, const void *residual, const float *weight, const float *bias, void *sum, void *y, float *saved_mean, float *saved_inv_std)
+     * }
+     */
+    public static MethodHandle velu_layer_norm_forward$handle() {
+        return velu_layer_norm_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_layer_norm_forward(velu_context *context, const velu_layer_norm_desc *desc, const void *x, const void *residual, const float *weight, const float *bias, void *sum, void *y, float *saved_mean, float *saved_inv_std)
+     * }
+     */
+    public static MemorySegment velu_layer_norm_forward$address() {
+        return velu_layer_norm_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_layer_norm_forward(velu_context *context, const velu_layer_norm_desc *desc, const void *x, const void *residual, const float *weight, const float *bias, void *sum, void *y, float *saved_mean, float *saved_inv_std)
+     * }
+     */
+    public static int velu_layer_norm_forward(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment residual, MemorySegment weight, MemorySegment bias, MemorySegment sum, MemorySegment y, MemorySegment saved_mean, MemorySegment saved_inv_std) {
+        var mh$ = velu_layer_norm_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_layer_norm_forward", context, desc, x, residual, weight, bias, sum, y, saved_mean, saved_inv_std);
+            }
+            return (int)mh$.invokeExact(context, desc, x, residual, weight, bias, sum, y, saved_mean, saved_inv_std);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_layer_norm_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_layer_norm_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_layer_norm_backward(velu_context *context, const velu_layer_norm_desc *desc, const void *z, const void *dy, const void *dz_addend, const float *weight, const float *saved_mean, const float *saved_inv_std, void *dx, float *dweight, float *dbias)
+     * }
+     */
+    public static FunctionDescriptor velu_layer_norm_backward$descriptor() {
+        return velu_layer_norm_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_layer_norm_backward(velu_context *context, const velu_layer_norm_desc *desc, const void *z, const void *dy, const void *dz_addend, const float *weight, const float *saved_mean, const float *saved_inv_std, void *dx, float *dweight, float *dbias)
+     * }
+     */
+    public static MethodHandle velu_layer_norm_backward$handle() {
+        return velu_layer_norm_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_layer_norm_backward(velu_context *context, const velu_layer_norm_desc *desc, const void *z, const void *dy, const void *dz_addend, const float *weight, const float *saved_mean, const float *saved_inv_std, void *dx, float *dweight, float *dbias)
+     * }
+     */
+    public static MemorySegment velu_layer_norm_backward$address() {
+        return velu_layer_norm_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_layer_norm_backward(velu_context *context, const velu_layer_norm_desc *desc, const void *z, const void *dy, const void *dz_addend, const float *weight, const float *saved_mean, const float *saved_inv_std, void *dx, float *dweight, float *dbias)
+     * }
+     */
+    public static int velu_layer_norm_backward(MemorySegment context, MemorySegment desc, MemorySegment z, MemorySegment dy, MemorySegment dz_addend, MemorySegment weight, MemorySegment saved_mean, MemorySegment saved_inv_std, MemorySegment dx, MemorySegment dweight, MemorySegment dbias) {
+        var mh$ = velu_layer_norm_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_layer_norm_backward", context, desc, z, dy, dz_addend, weight, saved_mean, saved_inv_std, dx, dweight, dbias);
+            }
+            return (int)mh$.invokeExact(context, desc, z, dy, dz_addend, weight, saved_mean, saved_inv_std, dx, dweight, dbias);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class velu_batch_norm_forward_training {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             VeluNative.C_INT,
@@ -3349,6 +4243,7 @@ public class VeluNative {
             VeluNative.C_POINTER,
             VeluNative.C_POINTER,
             VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
             VeluNative.C_POINTER
         );
 
@@ -3360,7 +4255,7 @@ public class VeluNative {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * velu_status velu_batch_norm_backward(velu_context *context, const velu_batch_norm_desc *desc, const void *x, const void *dy, const float *weight, const float *bias, const void *residual, const float *lambda, const float *saved_mean, const float *saved_inv_std, const float *moments, void *dx, void *dresidual, float *dweight, float *dbias, float *dlambda)
+     * velu_status velu_batch_norm_backward(velu_context *context, const velu_batch_norm_desc *desc, const void *x, const void *dy, const float *weight, const float *bias, const void *residual, const float *lambda, const float *saved_mean, const float *saved_inv_std, const float *moments, const void *dx_addend, void *dx, void *dresidual, float *dweight, float *dbias, float *dlambda)
      * }
      */
     public static FunctionDescriptor velu_batch_norm_backward$descriptor() {
@@ -3370,7 +4265,7 @@ public class VeluNative {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * velu_status velu_batch_norm_backward(velu_context *context, const velu_batch_norm_desc *desc, const void *x, const void *dy, const float *weight, const float *bias, const void *residual, const float *lambda, const float *saved_mean, const float *saved_inv_std, const float *moments, void *dx, void *dresidual, float *dweight, float *dbias, float *dlambda)
+     * velu_status velu_batch_norm_backward(velu_context *context, const velu_batch_norm_desc *desc, const void *x, const void *dy, const float *weight, const float *bias, const void *residual, const float *lambda, const float *saved_mean, const float *saved_inv_std, const float *moments, const void *dx_addend, void *dx, void *dresidual, float *dweight, float *dbias, float *dlambda)
      * }
      */
     public static MethodHandle velu_batch_norm_backward$handle() {
@@ -3380,7 +4275,7 @@ public class VeluNative {
     /**
      * Address for:
      * {@snippet lang=c :
-     * velu_status velu_batch_norm_backward(velu_context *context, const velu_batch_norm_desc *desc, const void *x, const void *dy, const float *weight, const float *bias, const void *residual, const float *lambda, const float *saved_mean, const float *saved_inv_std, const float *moments, void *dx, void *dresidual, float *dweight, float *dbias, float *dlambda)
+     * velu_status velu_batch_norm_backward(velu_context *context, const velu_batch_norm_desc *desc, const void *x, const void *dy, const float *weight, const float *bias, const void *residual, const float *lambda, const float *saved_mean, const float *saved_inv_std, const float *moments, const void *dx_addend, void *dx, void *dresidual, float *dweight, float *dbias, float *dlambda)
      * }
      */
     public static MemorySegment velu_batch_norm_backward$address() {
@@ -3389,16 +4284,16 @@ public class VeluNative {
 
     /**
      * {@snippet lang=c :
-     * velu_status velu_batch_norm_backward(velu_context *context, const velu_batch_norm_desc *desc, const void *x, const void *dy, const float *weight, const float *bias, const void *residual, const float *lambda, const float *saved_mean, const float *saved_inv_std, const float *moments, void *dx, void *dresidual, float *dweight, float *dbias, float *dlambda)
+     * velu_status velu_batch_norm_backward(velu_context *context, const velu_batch_norm_desc *desc, const void *x, const void *dy, const float *weight, const float *bias, const void *residual, const float *lambda, const float *saved_mean, const float *saved_inv_std, const float *moments, const void *dx_addend, void *dx, void *dresidual, float *dweight, float *dbias, float *dlambda)
      * }
      */
-    public static int velu_batch_norm_backward(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment dy, MemorySegment weight, MemorySegment bias, MemorySegment residual, MemorySegment lambda, MemorySegment saved_mean, MemorySegment saved_inv_std, MemorySegment moments, MemorySegment dx, MemorySegment dresidual, MemorySegment dweight, MemorySegment dbias, MemorySegment dlambda) {
+    public static int velu_batch_norm_backward(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment dy, MemorySegment weight, MemorySegment bias, MemorySegment residual, MemorySegment lambda, MemorySegment saved_mean, MemorySegment saved_inv_std, MemorySegment moments, MemorySegment dx_addend, MemorySegment dx, MemorySegment dresidual, MemorySegment dweight, MemorySegment dbias, MemorySegment dlambda) {
         var mh$ = velu_batch_norm_backward.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("velu_batch_norm_backward", context, desc, x, dy, weight, bias, residual, lambda, saved_mean, saved_inv_std, moments, dx, dresidual, dweight, dbias, dlambda);
+                traceDowncall("velu_batch_norm_backward", context, desc, x, dy, weight, bias, residual, lambda, saved_mean, saved_inv_std, moments, dx_addend, dx, dresidual, dweight, dbias, dlambda);
             }
-            return (int)mh$.invokeExact(context, desc, x, dy, weight, bias, residual, lambda, saved_mean, saved_inv_std, moments, dx, dresidual, dweight, dbias, dlambda);
+            return (int)mh$.invokeExact(context, desc, x, dy, weight, bias, residual, lambda, saved_mean, saved_inv_std, moments, dx_addend, dx, dresidual, dweight, dbias, dlambda);
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -3765,6 +4660,128 @@ public class VeluNative {
         try {
             if (TRACE_DOWNCALLS) {
                 traceDowncall("velu_global_avg_pool_backward", context, desc, dy, dx);
+            }
+            return (int)mh$.invokeExact(context, desc, dy, dx);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_adaptive_avg_pool2d_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_adaptive_avg_pool2d_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_adaptive_avg_pool2d_forward(velu_context *context, const velu_adaptive_avg_pool2d_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static FunctionDescriptor velu_adaptive_avg_pool2d_forward$descriptor() {
+        return velu_adaptive_avg_pool2d_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_adaptive_avg_pool2d_forward(velu_context *context, const velu_adaptive_avg_pool2d_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static MethodHandle velu_adaptive_avg_pool2d_forward$handle() {
+        return velu_adaptive_avg_pool2d_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_adaptive_avg_pool2d_forward(velu_context *context, const velu_adaptive_avg_pool2d_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static MemorySegment velu_adaptive_avg_pool2d_forward$address() {
+        return velu_adaptive_avg_pool2d_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_adaptive_avg_pool2d_forward(velu_context *context, const velu_adaptive_avg_pool2d_desc *desc, const void *x, void *y)
+     * }
+     */
+    public static int velu_adaptive_avg_pool2d_forward(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment y) {
+        var mh$ = velu_adaptive_avg_pool2d_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_adaptive_avg_pool2d_forward", context, desc, x, y);
+            }
+            return (int)mh$.invokeExact(context, desc, x, y);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_adaptive_avg_pool2d_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_adaptive_avg_pool2d_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_adaptive_avg_pool2d_backward(velu_context *context, const velu_adaptive_avg_pool2d_desc *desc, const void *dy, void *dx)
+     * }
+     */
+    public static FunctionDescriptor velu_adaptive_avg_pool2d_backward$descriptor() {
+        return velu_adaptive_avg_pool2d_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_adaptive_avg_pool2d_backward(velu_context *context, const velu_adaptive_avg_pool2d_desc *desc, const void *dy, void *dx)
+     * }
+     */
+    public static MethodHandle velu_adaptive_avg_pool2d_backward$handle() {
+        return velu_adaptive_avg_pool2d_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_adaptive_avg_pool2d_backward(velu_context *context, const velu_adaptive_avg_pool2d_desc *desc, const void *dy, void *dx)
+     * }
+     */
+    public static MemorySegment velu_adaptive_avg_pool2d_backward$address() {
+        return velu_adaptive_avg_pool2d_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_adaptive_avg_pool2d_backward(velu_context *context, const velu_adaptive_avg_pool2d_desc *desc, const void *dy, void *dx)
+     * }
+     */
+    public static int velu_adaptive_avg_pool2d_backward(MemorySegment context, MemorySegment desc, MemorySegment dy, MemorySegment dx) {
+        var mh$ = velu_adaptive_avg_pool2d_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_adaptive_avg_pool2d_backward", context, desc, dy, dx);
             }
             return (int)mh$.invokeExact(context, desc, dy, dx);
         } catch (Throwable ex$) {

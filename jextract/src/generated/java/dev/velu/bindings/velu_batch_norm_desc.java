@@ -24,6 +24,9 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t activation;
  *     float w2_weight;
  *     velu_velu_params params;
+ *     int64_t x_pitch;
+ *     int64_t dx_pitch;
+ *     int64_t dx_addend_pitch;
  * }
  * }
  */
@@ -42,7 +45,10 @@ public class velu_batch_norm_desc {
         VeluNative.C_FLOAT.withName("momentum"),
         VeluNative.C_INT.withName("activation"),
         VeluNative.C_FLOAT.withName("w2_weight"),
-        velu_velu_params.layout().withName("params")
+        velu_velu_params.layout().withName("params"),
+        VeluNative.C_LONG.withName("x_pitch"),
+        VeluNative.C_LONG.withName("dx_pitch"),
+        VeluNative.C_LONG.withName("dx_addend_pitch")
     ).withName("velu_batch_norm_desc");
 
     /**
@@ -446,6 +452,138 @@ public class velu_batch_norm_desc {
      */
     public static void params(MemorySegment struct, MemorySegment fieldValue) {
         MemorySegment.copy(fieldValue, 0L, struct, params$OFFSET, params$LAYOUT.byteSize());
+    }
+
+    private static final OfLong x_pitch$LAYOUT = (OfLong)$LAYOUT.select(groupElement("x_pitch"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t x_pitch
+     * }
+     */
+    public static final OfLong x_pitch$layout() {
+        return x_pitch$LAYOUT;
+    }
+
+    private static final long x_pitch$OFFSET = $LAYOUT.byteOffset(groupElement("x_pitch"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t x_pitch
+     * }
+     */
+    public static final long x_pitch$offset() {
+        return x_pitch$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t x_pitch
+     * }
+     */
+    public static long x_pitch(MemorySegment struct) {
+        return struct.get(x_pitch$LAYOUT, x_pitch$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t x_pitch
+     * }
+     */
+    public static void x_pitch(MemorySegment struct, long fieldValue) {
+        struct.set(x_pitch$LAYOUT, x_pitch$OFFSET, fieldValue);
+    }
+
+    private static final OfLong dx_pitch$LAYOUT = (OfLong)$LAYOUT.select(groupElement("dx_pitch"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t dx_pitch
+     * }
+     */
+    public static final OfLong dx_pitch$layout() {
+        return dx_pitch$LAYOUT;
+    }
+
+    private static final long dx_pitch$OFFSET = $LAYOUT.byteOffset(groupElement("dx_pitch"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t dx_pitch
+     * }
+     */
+    public static final long dx_pitch$offset() {
+        return dx_pitch$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t dx_pitch
+     * }
+     */
+    public static long dx_pitch(MemorySegment struct) {
+        return struct.get(dx_pitch$LAYOUT, dx_pitch$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t dx_pitch
+     * }
+     */
+    public static void dx_pitch(MemorySegment struct, long fieldValue) {
+        struct.set(dx_pitch$LAYOUT, dx_pitch$OFFSET, fieldValue);
+    }
+
+    private static final OfLong dx_addend_pitch$LAYOUT = (OfLong)$LAYOUT.select(groupElement("dx_addend_pitch"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t dx_addend_pitch
+     * }
+     */
+    public static final OfLong dx_addend_pitch$layout() {
+        return dx_addend_pitch$LAYOUT;
+    }
+
+    private static final long dx_addend_pitch$OFFSET = $LAYOUT.byteOffset(groupElement("dx_addend_pitch"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t dx_addend_pitch
+     * }
+     */
+    public static final long dx_addend_pitch$offset() {
+        return dx_addend_pitch$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t dx_addend_pitch
+     * }
+     */
+    public static long dx_addend_pitch(MemorySegment struct) {
+        return struct.get(dx_addend_pitch$LAYOUT, dx_addend_pitch$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t dx_addend_pitch
+     * }
+     */
+    public static void dx_addend_pitch(MemorySegment struct, long fieldValue) {
+        struct.set(dx_addend_pitch$LAYOUT, dx_addend_pitch$OFFSET, fieldValue);
     }
 
     /**

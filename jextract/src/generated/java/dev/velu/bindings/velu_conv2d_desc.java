@@ -31,7 +31,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t dilation_height;
  *     int32_t dilation_width;
  *     int32_t groups;
- *     int32_t reserved;
+ *     int32_t activation;
+ *     int64_t y_pitch;
  * }
  * }
  */
@@ -58,7 +59,8 @@ public class velu_conv2d_desc {
         VeluNative.C_INT.withName("dilation_height"),
         VeluNative.C_INT.withName("dilation_width"),
         VeluNative.C_INT.withName("groups"),
-        VeluNative.C_INT.withName("reserved")
+        VeluNative.C_INT.withName("activation"),
+        VeluNative.C_LONG.withName("y_pitch")
     ).withName("velu_conv2d_desc");
 
     /**
@@ -772,48 +774,92 @@ public class velu_conv2d_desc {
         struct.set(groups$LAYOUT, groups$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt activation$LAYOUT = (OfInt)$LAYOUT.select(groupElement("activation"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t activation
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt activation$layout() {
+        return activation$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long activation$OFFSET = $LAYOUT.byteOffset(groupElement("activation"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t activation
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long activation$offset() {
+        return activation$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t activation
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int activation(MemorySegment struct) {
+        return struct.get(activation$LAYOUT, activation$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t activation
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void activation(MemorySegment struct, int fieldValue) {
+        struct.set(activation$LAYOUT, activation$OFFSET, fieldValue);
+    }
+
+    private static final OfLong y_pitch$LAYOUT = (OfLong)$LAYOUT.select(groupElement("y_pitch"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t y_pitch
+     * }
+     */
+    public static final OfLong y_pitch$layout() {
+        return y_pitch$LAYOUT;
+    }
+
+    private static final long y_pitch$OFFSET = $LAYOUT.byteOffset(groupElement("y_pitch"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t y_pitch
+     * }
+     */
+    public static final long y_pitch$offset() {
+        return y_pitch$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t y_pitch
+     * }
+     */
+    public static long y_pitch(MemorySegment struct) {
+        return struct.get(y_pitch$LAYOUT, y_pitch$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t y_pitch
+     * }
+     */
+    public static void y_pitch(MemorySegment struct, long fieldValue) {
+        struct.set(y_pitch$LAYOUT, y_pitch$OFFSET, fieldValue);
     }
 
     /**

@@ -21,6 +21,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     uint64_t seed;
  *     uint32_t stream;
  *     float probability;
+ *     int64_t group;
  * }
  * }
  */
@@ -36,7 +37,8 @@ public class velu_dropout_desc {
         VeluNative.C_LONG.withName("count"),
         VeluNative.C_LONG.withName("seed"),
         VeluNative.C_INT.withName("stream"),
-        VeluNative.C_FLOAT.withName("probability")
+        VeluNative.C_FLOAT.withName("probability"),
+        VeluNative.C_LONG.withName("group")
     ).withName("velu_dropout_desc");
 
     /**
@@ -308,6 +310,50 @@ public class velu_dropout_desc {
      */
     public static void probability(MemorySegment struct, float fieldValue) {
         struct.set(probability$LAYOUT, probability$OFFSET, fieldValue);
+    }
+
+    private static final OfLong group$LAYOUT = (OfLong)$LAYOUT.select(groupElement("group"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t group
+     * }
+     */
+    public static final OfLong group$layout() {
+        return group$LAYOUT;
+    }
+
+    private static final long group$OFFSET = $LAYOUT.byteOffset(groupElement("group"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t group
+     * }
+     */
+    public static final long group$offset() {
+        return group$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t group
+     * }
+     */
+    public static long group(MemorySegment struct) {
+        return struct.get(group$LAYOUT, group$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t group
+     * }
+     */
+    public static void group(MemorySegment struct, long fieldValue) {
+        struct.set(group$LAYOUT, group$OFFSET, fieldValue);
     }
 
     /**

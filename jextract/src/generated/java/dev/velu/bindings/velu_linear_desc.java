@@ -20,6 +20,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t rows;
  *     int64_t in_features;
  *     int64_t out_features;
+ *     int32_t activation;
+ *     int32_t reserved;
  * }
  * }
  */
@@ -34,7 +36,9 @@ public class velu_linear_desc {
         VeluNative.C_INT.withName("dtype"),
         VeluNative.C_LONG.withName("rows"),
         VeluNative.C_LONG.withName("in_features"),
-        VeluNative.C_LONG.withName("out_features")
+        VeluNative.C_LONG.withName("out_features"),
+        VeluNative.C_INT.withName("activation"),
+        VeluNative.C_INT.withName("reserved")
     ).withName("velu_linear_desc");
 
     /**
@@ -262,6 +266,94 @@ public class velu_linear_desc {
      */
     public static void out_features(MemorySegment struct, long fieldValue) {
         struct.set(out_features$LAYOUT, out_features$OFFSET, fieldValue);
+    }
+
+    private static final OfInt activation$LAYOUT = (OfInt)$LAYOUT.select(groupElement("activation"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t activation
+     * }
+     */
+    public static final OfInt activation$layout() {
+        return activation$LAYOUT;
+    }
+
+    private static final long activation$OFFSET = $LAYOUT.byteOffset(groupElement("activation"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t activation
+     * }
+     */
+    public static final long activation$offset() {
+        return activation$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t activation
+     * }
+     */
+    public static int activation(MemorySegment struct) {
+        return struct.get(activation$LAYOUT, activation$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t activation
+     * }
+     */
+    public static void activation(MemorySegment struct, int fieldValue) {
+        struct.set(activation$LAYOUT, activation$OFFSET, fieldValue);
+    }
+
+    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final OfInt reserved$layout() {
+        return reserved$LAYOUT;
+    }
+
+    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final long reserved$offset() {
+        return reserved$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static int reserved(MemorySegment struct) {
+        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static void reserved(MemorySegment struct, int fieldValue) {
+        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
     }
 
     /**

@@ -29,6 +29,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t padding_width;
  *     int32_t count_include_pad;
  *     int32_t reserved;
+ *     int64_t y_pitch;
  * }
  * }
  */
@@ -52,7 +53,8 @@ public class velu_pool2d_desc {
         VeluNative.C_INT.withName("padding_height"),
         VeluNative.C_INT.withName("padding_width"),
         VeluNative.C_INT.withName("count_include_pad"),
-        VeluNative.C_INT.withName("reserved")
+        VeluNative.C_INT.withName("reserved"),
+        VeluNative.C_LONG.withName("y_pitch")
     ).withName("velu_pool2d_desc");
 
     /**
@@ -676,6 +678,50 @@ public class velu_pool2d_desc {
      */
     public static void reserved(MemorySegment struct, int fieldValue) {
         struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    }
+
+    private static final OfLong y_pitch$LAYOUT = (OfLong)$LAYOUT.select(groupElement("y_pitch"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t y_pitch
+     * }
+     */
+    public static final OfLong y_pitch$layout() {
+        return y_pitch$LAYOUT;
+    }
+
+    private static final long y_pitch$OFFSET = $LAYOUT.byteOffset(groupElement("y_pitch"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t y_pitch
+     * }
+     */
+    public static final long y_pitch$offset() {
+        return y_pitch$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t y_pitch
+     * }
+     */
+    public static long y_pitch(MemorySegment struct) {
+        return struct.get(y_pitch$LAYOUT, y_pitch$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t y_pitch
+     * }
+     */
+    public static void y_pitch(MemorySegment struct, long fieldValue) {
+        struct.set(y_pitch$LAYOUT, y_pitch$OFFSET, fieldValue);
     }
 
     /**

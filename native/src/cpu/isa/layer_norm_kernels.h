@@ -1,0 +1,24 @@
+// Vector kernels of layer normalization; a row is read from memory once and then from the first cache level.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/isa/select.h"
+
+namespace velu::cpu {
+
+struct LayerNormKernels {
+    /// z = x + residual, stored in sum; y = weight (z - mean(z)) / sqrt(var(z) + eps) + bias. residual and sum may be
+    /// NULL, and then z = x; mean and inv_std may be NULL. sum may be x or residual; y may be x or residual if sum is
+    /// not.
+    void (*forward)(const float* x, const float* residual, const float* weight, const float* bias, float eps,
+                    int64_t rows, int64_t channels, float* sum, float* y, float* mean, float* inv_std);
+
+    /// dx = dz_addend (or 0 if NULL) + gradient with respect to z. Adds the rows' sums of dy (z - mean(z)) inv_std and
+    /// of dy to dweight and dbias. dx may be dy or dz_addend.
+    void (*backward)(const float* z, const float* dy, const float* dz_addend, const float* weight, const float* mean,
+                     const float* inv_std, int64_t rows, int64_t channels, float* dx, float* dweight, float* dbias);
+};
+VELU_ISA_SELECT(LayerNormKernels, layer_norm_kernels)
+
+}  // namespace velu::cpu
