@@ -102,6 +102,11 @@ public final class Autodiff {
         }
 
         @Override
+        public Value take(Value value) {
+            return gradients.remove(value);
+        }
+
+        @Override
         public void add(Value value, Value contribution) {
             if (wanted(value)) {
                 Value known = gradients.get(value);

@@ -14,8 +14,12 @@ import java.util.Map;
 public final class Fusion {
     private Fusion() {}
 
-    /** Rewrites the graph in place until nothing more joins. */
-    public static void fuse(Graph graph) {
+    /**
+     * Rewrites the graph in place until nothing more joins.
+     *
+     * @param differentiated whether the graph is to be differentiated: what has no gradient when joined stays apart
+     */
+    public static void fuse(Graph graph, boolean differentiated) {
         List<Node> nodes = new ArrayList<>(graph.nodes());
         boolean changed = true;
         while (changed) {
@@ -27,11 +31,13 @@ public final class Fusion {
                     continue;
                 }
                 List<Node> readers = consumers.getOrDefault(output, List.of());
-                if (readers.size() != 1) {
+                if (readers.isEmpty()) {
                     continue;
                 }
                 Node next = readers.getFirst();
-                Operation.Fused fused = node.operation().fuse(node, next);
+                Operation.Fused fused = readers.size() == 1
+                        ? node.operation().fuse(node, next, differentiated)
+                        : node.operation().fuseKeeping(node, next);
                 if (fused != null) {
                     nodes.set(
                             nodes.indexOf(next),

@@ -73,8 +73,12 @@ public final class Plan implements AutoCloseable {
      * @return bytes of scratch memory the context then holds
      */
     public static long prepare(Graph graph, Context context) {
+        return prepare(graph, MemoryPlanner.plan(graph.nodes()), context);
+    }
+
+    private static long prepare(Graph graph, MemoryPlanner.Layout layout, Context context) {
         for (Node node : graph.nodes()) {
-            node.operation().prepare(context, node.inputTypes(), node.outputTypes());
+            node.operation().prepare(context, layout.types(node.inputs()), layout.types(node.outputs()));
         }
         return context.workspaceBytes();
     }
@@ -100,7 +104,7 @@ public final class Plan implements AutoCloseable {
                     + temporaries.byteSize() + " are given");
         }
         try {
-            prepare(graph, context);
+            prepare(graph, layout, context);
             Plan plan = new Plan(context, need.results());
             try {
                 MemorySegment memory =
@@ -141,14 +145,14 @@ public final class Plan implements AutoCloseable {
             results.put(result.name(), new Slice(offset, bytes));
             offset += MemoryPlanner.align(bytes);
         }
-        layout.offsets()
-                .forEach((value, at) ->
-                        memory.put(value, temporaries.asSlice(at, value.type().bytes())));
+        layout.places()
+                .forEach((value, place) -> memory.put(
+                        value, temporaries.asSlice(place.offset(), place.type().bytes())));
         for (Node node : graph.nodes()) {
             append(
                     node.operation(),
-                    node.inputTypes(),
-                    node.outputTypes(),
+                    layout.types(node.inputs()),
+                    layout.types(node.outputs()),
                     segments(node.inputs(), parameters, memory),
                     segments(node.outputs(), parameters, memory),
                     node.scope());
@@ -179,7 +183,8 @@ public final class Plan implements AutoCloseable {
 
     /**
      * Adds an operation on memory of the caller's to the end of the plan, e.g. the optimizer's step. Absent operands have a
-     * null type and {@link MemorySegment#NULL}. What was recorded before is dropped.
+     * null type and {@link MemorySegment#NULL}. An operation that has nothing to do there adds nothing. What was recorded
+     * before is dropped.
      *
      * @throws IllegalArgumentException if the types do not fit the operation or the memory does not fit the types
      */
@@ -190,13 +195,16 @@ public final class Plan implements AutoCloseable {
             List<MemorySegment> inputMemory,
             List<MemorySegment> outputMemory,
             String scope) {
-        List<TensorType> expected = operation.infer(inputTypes);
-        if (!expected.equals(outputTypes)) {
+        List<TensorType> expected = operation.infer(dense(inputTypes));
+        if (!expected.equals(dense(outputTypes))) {
             throw new IllegalArgumentException(
                     operation.name() + ": outputs are " + outputTypes + ", expected " + expected);
         }
         NativeCall call = operation.bind(
                 new Binding(operation.name(), context, arena, inputTypes, outputTypes, inputMemory, outputMemory));
+        if (call == null) {
+            return;
+        }
         calls = Arrays.copyOf(calls, calls.length + 1);
         calls[calls.length - 1] = call;
         names.add(operation.name());
@@ -210,6 +218,12 @@ public final class Plan implements AutoCloseable {
                 .toArray(MemorySegment.Scope[]::new);
         ran = false;
         dropRecording();
+    }
+
+    private static List<TensorType> dense(List<TensorType> types) {
+        List<TensorType> dense = new ArrayList<>();
+        types.forEach(type -> dense.add(type == null ? null : type.dense()));
+        return dense;
     }
 
     /**
@@ -287,6 +301,11 @@ public final class Plan implements AutoCloseable {
             throw new NoSuchElementException("the plan has no input '" + name + "'; it has " + inputs.keySet());
         }
         return segment;
+    }
+
+    /** Whether the plan has an input of this name. */
+    public boolean hasInput(String name) {
+        return inputs.containsKey(name);
     }
 
     /** Device memory of all results, to be read with one copy after {@link #run}. */

@@ -24,4 +24,10 @@ public sealed interface Initializer {
         float bound = (float) (1 / Math.sqrt(fanIn));
         return new Uniform(-bound, bound);
     }
+
+    /** Uniform with bound {@code sqrt(6 / (fanIn + fanOut))}: Glorot and Bengio 2010. torch's {@code xavier_uniform_}. */
+    static Initializer xavierUniform(long fanIn, long fanOut) {
+        float bound = (float) Math.sqrt(6.0 / (fanIn + fanOut));
+        return new Uniform(-bound, bound);
+    }
 }

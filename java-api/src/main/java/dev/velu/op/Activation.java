@@ -10,6 +10,7 @@ import dev.velu.graph.NativeCall;
 import dev.velu.graph.Node;
 import dev.velu.graph.Operation;
 import dev.velu.graph.Value;
+import dev.velu.onnx.OnnxGraph;
 import dev.velu.tensor.Tensor;
 import dev.velu.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
@@ -33,6 +34,26 @@ public record Activation(Pointwise function) {
     /** dx = dy f'(x), at once; dx may be dy. */
     public void backward(Context context, Tensor x, Tensor dy, Tensor dx) {
         Eager.run(context, new Backward(function), List.of(x, dy), List.of(dx));
+    }
+
+    /**
+     * Whether another operation may apply the function to its result and give only y: always without a gradient, and with one
+     * where f' can be told from y as well as from x.
+     */
+    static boolean joins(Pointwise function, boolean differentiated) {
+        return !differentiated || function == Pointwise.RELU || function == Pointwise.RELU6;
+    }
+
+    /** The gradient before a joined function, which {@link #joins} with a gradient, or dy where there is none. */
+    static Value gradientBefore(Pointwise function, Graph graph, Value y, Value dy) {
+        return function == null
+                ? dy
+                : graph.apply(new Backward(function), y, dy).getFirst();
+    }
+
+    /** Value of a descriptor's field for a function, or none. */
+    static int code(Pointwise function) {
+        return function == null ? VeluNative.VELU_ACTIVATION_IDENTITY() : function.code();
     }
 
     private static MemorySegment desc(Binding b, Pointwise function) {
@@ -68,6 +89,11 @@ public record Activation(Pointwise function) {
         @Override
         public List<Alias> inPlace() {
             return List.of(new Alias(0, 0));
+        }
+
+        @Override
+        public void toOnnx(Node node, OnnxGraph onnx) {
+            onnx.define(node.output(0), function.toOnnx(onnx.name(node.input(0)), onnx));
         }
 
         @Override

@@ -10,6 +10,7 @@ import dev.velu.graph.NativeCall;
 import dev.velu.graph.Node;
 import dev.velu.graph.Operation;
 import dev.velu.graph.Value;
+import dev.velu.onnx.OnnxGraph;
 import dev.velu.tensor.Tensor;
 import dev.velu.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
@@ -57,6 +58,22 @@ public record Add() {
         @Override
         public List<Alias> inPlace() {
             return List.of(new Alias(0, 0), new Alias(1, 0));
+        }
+
+        @Override
+        public Fused fuse(Node self, Node next, boolean differentiated) {
+            return LayerNorm.joined(self, next);
+        }
+
+        @Override
+        public Fused fuseKeeping(Node self, Node next) {
+            return LayerNorm.joined(self, next);
+        }
+
+        @Override
+        public void toOnnx(Node node, OnnxGraph onnx) {
+            List<String> inputs = List.of(onnx.name(node.input(0)), onnx.name(node.input(1)));
+            onnx.define(node.output(0), onnx.node("Add", inputs));
         }
 
         @Override

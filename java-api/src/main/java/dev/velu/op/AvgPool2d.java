@@ -9,10 +9,13 @@ import dev.velu.graph.NativeCall;
 import dev.velu.graph.Node;
 import dev.velu.graph.Operation;
 import dev.velu.graph.Value;
+import dev.velu.onnx.Attribute;
+import dev.velu.onnx.OnnxGraph;
 import dev.velu.tensor.Shape;
 import dev.velu.tensor.Tensor;
 import dev.velu.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -58,11 +61,25 @@ public record AvgPool2d(PoolWindow window, boolean countIncludePad) {
         @Override
         public NativeCall bind(Binding b) {
             MemorySegment desc =
-                    pool.window.desc(b, b.inputType(0).dtype(), b.inputType(0).shape(), pool.countIncludePad);
+                    pool.window.desc(b, b.outputType(0), b.inputType(0).shape(), pool.countIncludePad);
             MemorySegment context = b.context().handle();
             MemorySegment x = b.input(0);
             MemorySegment y = b.output(0);
             return () -> VeluNative.velu_avg_pool2d_forward(context, desc, x, y);
+        }
+
+        @Override
+        public boolean writesPitched(int output) {
+            return output == 0;
+        }
+
+        @Override
+        public void toOnnx(Node node, OnnxGraph onnx) {
+            List<Attribute> attributes = new ArrayList<>(List.of(pool.window.toOnnx()));
+            attributes.add(new Attribute.Int("count_include_pad", pool.countIncludePad ? 1 : 0));
+            onnx.define(
+                    node.output(0),
+                    onnx.node("AveragePool", List.of(onnx.name(node.input(0))), attributes.toArray(Attribute[]::new)));
         }
 
         @Override
@@ -94,11 +111,16 @@ public record AvgPool2d(PoolWindow window, boolean countIncludePad) {
 
         @Override
         public NativeCall bind(Binding b) {
-            MemorySegment desc = pool.window.desc(b, b.inputType(0).dtype(), x, pool.countIncludePad);
+            MemorySegment desc = pool.window.desc(b, b.inputType(0), x, pool.countIncludePad);
             MemorySegment context = b.context().handle();
             MemorySegment dy = b.input(0);
             MemorySegment dx = b.output(0);
             return () -> VeluNative.velu_avg_pool2d_backward(context, desc, dy, dx);
+        }
+
+        @Override
+        public boolean readsPitched(int input) {
+            return input == 0;
         }
     }
 }

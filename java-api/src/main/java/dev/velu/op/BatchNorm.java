@@ -10,6 +10,8 @@ import dev.velu.graph.NativeCall;
 import dev.velu.graph.Node;
 import dev.velu.graph.Operation;
 import dev.velu.graph.Value;
+import dev.velu.onnx.Attribute;
+import dev.velu.onnx.OnnxGraph;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Tensor;
 import dev.velu.tensor.TensorType;
@@ -17,6 +19,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * Batch normalization with the residual sum and the activation that follow it: {@code y = f(weight (x - mean) /
@@ -194,7 +197,7 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
         Eager.run(
                 context,
                 new Backward(this, dlambda != null),
-                Arrays.asList(x, dy, weight, bias, residual, lambda, savedMean, savedInvStd, moments),
+                Arrays.asList(x, dy, weight, bias, residual, lambda, savedMean, savedInvStd, moments, null),
                 Arrays.asList(dx, dresidual, dweight, dbias, dlambda));
     }
 
@@ -246,6 +249,7 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
         velu_batch_norm_desc.device(desc, b.device());
         velu_batch_norm_desc.dtype(desc, x.dtype().code());
         velu_batch_norm_desc.rows(desc, x.shape().elements() / channels);
+        velu_batch_norm_desc.x_pitch(desc, x.pitch());
         velu_batch_norm_desc.channels(desc, channels);
         velu_batch_norm_desc.eps(desc, eps);
         velu_batch_norm_desc.momentum(desc, momentum);
@@ -279,7 +283,9 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
                         : new Joined(this, false, other, null, next.output(0), null);
             }
             case Activation.Forward pointwise ->
-                new Joined(with(pointwise.function(), 0), false, residual, null, next.output(0), null);
+                pointwise.function() == Pointwise.SIGMOID
+                        ? null
+                        : new Joined(with(pointwise.function(), 0), false, residual, null, next.output(0), null);
             case Velu.Forward velu ->
                 new Joined(
                         with(velu.velu().params(), velu.velu().w2Weight()),
@@ -364,12 +370,17 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
         }
 
         @Override
+        public boolean readsPitched(int input) {
+            return input == 0;
+        }
+
+        @Override
         public List<Alias> inPlace() {
             return List.of(new Alias(3, 0));
         }
 
         @Override
-        public Fused fuse(Node self, Node next) {
+        public Fused fuse(Node self, Node next, boolean differentiated) {
             Joined joined = norm.join(self, next);
             return joined == null
                     ? null
@@ -403,7 +414,8 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
                             lambda,
                             node.output(1),
                             node.output(2),
-                            stored);
+                            stored,
+                            gradients.take(x));
             gradients.add(x, d.get(0));
             if (residual != null) {
                 gradients.add(residual, d.get(1));
@@ -439,6 +451,18 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
         }
 
         @Override
+        public void toOnnx(Node node, OnnxGraph onnx) {
+            if (norm.activation != null || node.input(3) != null) {
+                Operation.super.toOnnx(node, onnx); // joined with what follows
+            }
+            List<String> inputs = Stream.of(0, 1, 2, 5, 6)
+                    .map(input -> onnx.name(node.input(input)))
+                    .toList();
+            onnx.define(
+                    node.output(0), onnx.node("BatchNormalization", inputs, new Attribute.Float("epsilon", norm.eps)));
+        }
+
+        @Override
         public NativeCall bind(Binding b) {
             MemorySegment desc = norm.desc(b);
             MemorySegment context = b.context().handle();
@@ -456,12 +480,17 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
         }
 
         @Override
+        public boolean readsPitched(int input) {
+            return input == 0;
+        }
+
+        @Override
         public List<Alias> inPlace() {
             return List.of(new Alias(0, 0), new Alias(3, 0));
         }
 
         @Override
-        public Fused fuse(Node self, Node next) {
+        public Fused fuse(Node self, Node next, boolean differentiated) {
             Joined joined = norm.join(self, next);
             return joined == null
                     ? null
@@ -473,8 +502,8 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
     }
 
     /**
-     * Inputs x, dy, weight, bias, residual or null, lambda or null, savedMean, savedInvStd, moments or null; outputs
-     * dx, dresidual or null, dweight, dbias, dlambda or null.
+     * Inputs x, dy, weight, bias, residual or null, lambda or null, savedMean, savedInvStd, moments or null, what else
+     * flows back to x and is added to dx or null; outputs dx, dresidual or null, dweight, dbias, dlambda or null.
      */
     record Backward(BatchNorm norm, boolean dlambda) implements Operation {
         @Override
@@ -490,6 +519,7 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
             Types.exactly(name(), inputs, 6, "savedMean", DType.F32, channels);
             Types.exactly(name(), inputs, 7, "savedInvStd", DType.F32, channels);
             Types.optionalLike(name(), inputs, 8, "moments", Velu.MOMENTS);
+            Types.optionalLike(name(), inputs, 9, "addend of dx", x);
             if (norm.w2Weight != 0) {
                 Types.present(name(), inputs, 8, "moments, which the weight " + norm.w2Weight + " of W2 needs,");
             }
@@ -514,6 +544,11 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
             MemorySegment savedMean = b.input(6);
             MemorySegment savedInvStd = b.input(7);
             MemorySegment moments = b.input(8);
+            MemorySegment addend = b.input(9);
+            velu_batch_norm_desc.dx_pitch(desc, b.outputType(0).pitch());
+            if (b.inputType(9) != null) {
+                velu_batch_norm_desc.dx_addend_pitch(desc, b.inputType(9).pitch());
+            }
             MemorySegment dx = b.output(0);
             MemorySegment dresidual = b.output(1);
             MemorySegment dweight = b.output(2);
@@ -531,6 +566,7 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
                     savedMean,
                     savedInvStd,
                     moments,
+                    addend,
                     dx,
                     dresidual,
                     dweight,
@@ -538,10 +574,20 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
                     gradient);
         }
 
-        /** dy becomes dx; only where it does not, it may become dresidual. */
+        /** The addend or dy becomes dx; only where dy does not, it may become dresidual. */
         @Override
         public List<Alias> inPlace() {
-            return List.of(new Alias(1, 0), new Alias(1, 1));
+            return List.of(new Alias(9, 0), new Alias(1, 0), new Alias(1, 1));
+        }
+
+        @Override
+        public boolean readsPitched(int input) {
+            return input == 0 || input == 9;
+        }
+
+        @Override
+        public boolean writesPitched(int output) {
+            return output == 0;
         }
     }
 }

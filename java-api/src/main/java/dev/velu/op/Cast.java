@@ -10,6 +10,7 @@ import dev.velu.graph.NativeCall;
 import dev.velu.graph.Node;
 import dev.velu.graph.Operation;
 import dev.velu.graph.Value;
+import dev.velu.onnx.OnnxGraph;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Tensor;
 import dev.velu.tensor.TensorType;
@@ -82,6 +83,12 @@ public record Cast(DType dtype) {
             MemorySegment x = b.input(0);
             MemorySegment y = b.output(0);
             return () -> VeluNative.velu_cast_forward(context, desc, x, y);
+        }
+
+        /** Everything is float32 in ONNX. */
+        @Override
+        public void toOnnx(Node node, OnnxGraph onnx) {
+            onnx.define(node.output(0), onnx.name(node.input(0)));
         }
 
         /** dy may be F32 though y is BF16, see {@link Cast#addGradient}. */

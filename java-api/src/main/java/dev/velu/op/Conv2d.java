@@ -10,6 +10,8 @@ import dev.velu.graph.NativeCall;
 import dev.velu.graph.Node;
 import dev.velu.graph.Operation;
 import dev.velu.graph.Value;
+import dev.velu.onnx.Attribute;
+import dev.velu.onnx.OnnxGraph;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Shape;
 import dev.velu.tensor.Tensor;
@@ -19,6 +21,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * 2-D convolution (cross-correlation) with zero padding. Shapes: x {@code [N, H, W, C]}, weight
@@ -62,6 +65,11 @@ public record Conv2d(
         Eager.run(context, new Forward(this), Arrays.asList(x, weight, bias), List.of(y));
     }
 
+    /** y = f(conv(x, weight) + bias), at once. bias may be null. */
+    public void forward(Context context, Tensor x, Tensor weight, Tensor bias, Pointwise activation, Tensor y) {
+        Eager.run(context, new Forward(this, activation), Arrays.asList(x, weight, bias), List.of(y));
+    }
+
     /** dx, at once; its shape is that of the forward's x. */
     public void backwardData(Context context, Tensor dy, Tensor weight, Tensor dx) {
         Eager.run(context, new BackwardData(this, dx.shape()), List.of(dy, weight), List.of(dx));
@@ -102,10 +110,11 @@ public record Conv2d(
         }
     }
 
-    private MemorySegment desc(Arena arena, int device, DType dtype, Shape x, Shape weight) {
+    /** @param y type of y, or of dy, with its pitch */
+    private MemorySegment desc(Arena arena, int device, Shape x, Shape weight, TensorType y, Pointwise activation) {
         MemorySegment desc = velu_conv2d_desc.allocate(arena);
         velu_conv2d_desc.device(desc, device);
-        velu_conv2d_desc.dtype(desc, dtype.code());
+        velu_conv2d_desc.dtype(desc, y.dtype().code());
         velu_conv2d_desc.batch(desc, x.size(0));
         velu_conv2d_desc.in_height(desc, x.size(1));
         velu_conv2d_desc.in_width(desc, x.size(2));
@@ -120,12 +129,14 @@ public record Conv2d(
         velu_conv2d_desc.dilation_height(desc, dilationHeight);
         velu_conv2d_desc.dilation_width(desc, dilationWidth);
         velu_conv2d_desc.groups(desc, groups);
+        velu_conv2d_desc.activation(desc, Activation.code(activation));
+        velu_conv2d_desc.y_pitch(desc, Types.pitch(y));
         return desc;
     }
 
-    private void prepare(Context context, DType dtype, Shape x, Shape weight, int pass) {
+    private void prepare(Context context, Shape x, Shape weight, TensorType y, Pointwise activation, int pass) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment desc = desc(arena, context.device().kind().ordinal(), dtype, x, weight);
+            MemorySegment desc = desc(arena, context.device().kind().ordinal(), x, weight, y, activation);
             context.check(VeluNative.velu_conv2d_prepare(context.handle(), desc, pass), "velu_conv2d_prepare");
         }
     }
@@ -134,8 +145,17 @@ public record Conv2d(
         return y.elements() * weight.size(1) * weight.size(2) * weight.size(3);
     }
 
-    /** Inputs x, weight, bias or null; output y. */
-    record Forward(Conv2d conv) implements Operation {
+    /** Inputs x, weight, bias or null; output y, to which the activation, or null, is applied. */
+    record Forward(Conv2d conv, Pointwise activation) implements Operation {
+        Forward(Conv2d conv) {
+            this(conv, null);
+        }
+
+        /** Whether every pixel of y is the product of the same pixel of x and a 1 x 1 kernel. */
+        boolean isLinear() {
+            return conv.equals(of(1, 0)) && activation == null;
+        }
+
         @Override
         public String name() {
             return "conv2d_forward";
@@ -155,9 +175,10 @@ public record Conv2d(
             MemorySegment desc = conv.desc(
                     b.arena(),
                     b.device(),
-                    b.inputType(0).dtype(),
                     b.inputType(0).shape(),
-                    b.inputType(1).shape());
+                    b.inputType(1).shape(),
+                    b.outputType(0),
+                    activation);
             MemorySegment context = b.context().handle();
             MemorySegment x = b.input(0);
             MemorySegment weight = b.input(1);
@@ -170,10 +191,44 @@ public record Conv2d(
         public void prepare(Context context, List<TensorType> inputs, List<TensorType> outputs) {
             conv.prepare(
                     context,
-                    inputs.get(0).dtype(),
                     inputs.get(0).shape(),
                     inputs.get(1).shape(),
+                    outputs.get(0),
+                    activation,
                     VeluNative.VELU_PASS_FORWARD());
+        }
+
+        @Override
+        public boolean writesPitched(int output) {
+            return output == 0;
+        }
+
+        @Override
+        public Fused fuse(Node self, Node next, boolean differentiated) {
+            return activation == null
+                            && next.operation() instanceof Activation.Forward pointwise
+                            && Activation.joins(pointwise.function(), differentiated)
+                    ? new Fused(new Forward(conv, pointwise.function()), self.inputs(), next.outputs())
+                    : null;
+        }
+
+        @Override
+        public void toOnnx(Node node, OnnxGraph onnx) {
+            List<String> inputs = node.inputs().stream()
+                    .filter(Objects::nonNull)
+                    .map(onnx::name)
+                    .toList();
+            Shape weight = node.input(1).type().shape();
+            String y = onnx.node(
+                    "Conv",
+                    inputs,
+                    new Attribute.Ints("kernel_shape", weight.size(1), weight.size(2)),
+                    new Attribute.Ints("strides", conv.strideHeight, conv.strideWidth),
+                    new Attribute.Ints(
+                            "pads", conv.paddingHeight, conv.paddingWidth, conv.paddingHeight, conv.paddingWidth),
+                    new Attribute.Ints("dilations", conv.dilationHeight, conv.dilationWidth),
+                    new Attribute.Int("group", conv.groups));
+            onnx.define(node.output(0), activation == null ? y : activation.toOnnx(y, onnx));
         }
 
         @Override
@@ -181,7 +236,8 @@ public record Conv2d(
             Value x = node.input(0);
             Value weight = node.input(1);
             Value bias = node.input(2);
-            Value dy = gradients.of(node.output(0));
+            Value dy = Activation.gradientBefore(
+                    activation, gradients.graph(), node.output(0), gradients.of(node.output(0)));
             if (gradients.wanted(weight) || gradients.wanted(bias)) {
                 List<Value> d = gradients
                         .graph()
@@ -225,12 +281,8 @@ public record Conv2d(
 
         @Override
         public NativeCall bind(Binding b) {
-            MemorySegment desc = conv.desc(
-                    b.arena(),
-                    b.device(),
-                    b.inputType(0).dtype(),
-                    x,
-                    b.inputType(1).shape());
+            MemorySegment desc =
+                    conv.desc(b.arena(), b.device(), x, b.inputType(1).shape(), b.inputType(0), null);
             MemorySegment context = b.context().handle();
             MemorySegment dy = b.input(0);
             MemorySegment weight = b.input(1);
@@ -240,8 +292,12 @@ public record Conv2d(
 
         @Override
         public void prepare(Context context, List<TensorType> inputs, List<TensorType> outputs) {
-            conv.prepare(
-                    context, inputs.get(0).dtype(), x, inputs.get(1).shape(), VeluNative.VELU_PASS_BACKWARD_DATA());
+            conv.prepare(context, x, inputs.get(1).shape(), inputs.get(0), null, VeluNative.VELU_PASS_BACKWARD_DATA());
+        }
+
+        @Override
+        public boolean readsPitched(int input) {
+            return input == 0;
         }
 
         @Override
@@ -269,12 +325,7 @@ public record Conv2d(
 
         @Override
         public NativeCall bind(Binding b) {
-            MemorySegment desc = conv.desc(
-                    b.arena(),
-                    b.device(),
-                    b.inputType(0).dtype(),
-                    b.inputType(0).shape(),
-                    weight);
+            MemorySegment desc = conv.desc(b.arena(), b.device(), b.inputType(0).shape(), weight, b.inputType(1), null);
             MemorySegment context = b.context().handle();
             MemorySegment x = b.input(0);
             MemorySegment dy = b.input(1);
@@ -287,10 +338,16 @@ public record Conv2d(
         public void prepare(Context context, List<TensorType> inputs, List<TensorType> outputs) {
             conv.prepare(
                     context,
-                    inputs.get(0).dtype(),
                     inputs.get(0).shape(),
                     weight,
+                    inputs.get(1),
+                    null,
                     VeluNative.VELU_PASS_BACKWARD_WEIGHTS());
+        }
+
+        @Override
+        public boolean readsPitched(int input) {
+            return input == 1;
         }
 
         @Override

@@ -11,6 +11,7 @@ import dev.velu.graph.Node;
 import dev.velu.graph.Operation;
 import dev.velu.graph.Value;
 import dev.velu.tensor.DType;
+import dev.velu.tensor.Shape;
 import dev.velu.tensor.Tensor;
 import dev.velu.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
@@ -19,12 +20,21 @@ import java.util.List;
 /**
  * Dropout of a tensor of any shape: an element is kept with probability {@code 1 - probability} and then scaled by
  * {@code 1 / (1 - probability)}. Which ones are kept is a function of the seed, the stream, the training step (an I64
- * scalar, shape {@code []}) and the element's index only, so nothing is stored for the backward pass.
+ * scalar, shape {@code []}) and the element's or the image's index only, so nothing is stored for the backward pass.
  *
  * @param probability in [0, 1)
  * @param stream distinguishes the dropout sites of a network
+ * @param mode what is kept or dropped together
  */
-public record Dropout(float probability, long seed, int stream) {
+public record Dropout(float probability, long seed, int stream, Mode mode) {
+    /** What is kept or dropped together. */
+    public enum Mode {
+        /** Every element alone. */
+        ELEMENT,
+        /** All of an image, x's first axis being the images: stochastic depth (Huang et al., ECCV 2016). */
+        ROW
+    }
+
     public Dropout {
         if (!(probability >= 0 && probability < 1)) {
             throw new IllegalArgumentException("dropout probability " + probability + " is outside [0, 1)");
@@ -46,6 +56,21 @@ public record Dropout(float probability, long seed, int stream) {
         Eager.run(context, new Backward(this), List.of(dy, step), List.of(dx));
     }
 
+    private TensorType infer(String operation, List<TensorType> inputs, String operand) {
+        TensorType type = Types.floating(operation, inputs, 0, operand, -1);
+        if (mode == Mode.ROW && type.shape().rank() == 0) {
+            throw new IllegalArgumentException(
+                    operation + ": " + operand + " is a scalar, expected a first axis of images to keep or drop");
+        }
+        Types.exactly(operation, inputs, 1, "step", DType.I64);
+        return type;
+    }
+
+    /** Elements that share one decision; at least 1, as the descriptor demands of a tensor without elements too. */
+    private long group(Shape shape) {
+        return mode == Mode.ELEMENT || shape.elements() == 0 ? 1 : shape.elements() / shape.size(0);
+    }
+
     private MemorySegment desc(Binding b) {
         MemorySegment desc = velu_dropout_desc.allocate(b.arena());
         velu_dropout_desc.device(desc, b.device());
@@ -54,6 +79,7 @@ public record Dropout(float probability, long seed, int stream) {
         velu_dropout_desc.seed(desc, seed);
         velu_dropout_desc.stream(desc, stream);
         velu_dropout_desc.probability(desc, probability);
+        velu_dropout_desc.group(desc, group(b.inputType(0).shape()));
         return desc;
     }
 
@@ -66,9 +92,7 @@ public record Dropout(float probability, long seed, int stream) {
 
         @Override
         public List<TensorType> infer(List<TensorType> inputs) {
-            TensorType x = Types.floating(name(), inputs, 0, "x", -1);
-            Types.exactly(name(), inputs, 1, "step", DType.I64);
-            return List.of(x);
+            return List.of(dropout.infer(name(), inputs, "x"));
         }
 
         @Override
@@ -107,9 +131,7 @@ public record Dropout(float probability, long seed, int stream) {
 
         @Override
         public List<TensorType> infer(List<TensorType> inputs) {
-            TensorType dy = Types.floating(name(), inputs, 0, "dy", -1);
-            Types.exactly(name(), inputs, 1, "step", DType.I64);
-            return List.of(dy);
+            return List.of(dropout.infer(name(), inputs, "dy"));
         }
 
         @Override

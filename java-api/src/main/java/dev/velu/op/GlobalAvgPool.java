@@ -10,6 +10,8 @@ import dev.velu.graph.NativeCall;
 import dev.velu.graph.Node;
 import dev.velu.graph.Operation;
 import dev.velu.graph.Value;
+import dev.velu.onnx.Attribute;
+import dev.velu.onnx.OnnxGraph;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Shape;
 import dev.velu.tensor.Tensor;
@@ -72,6 +74,12 @@ public record GlobalAvgPool() {
             MemorySegment x = b.input(0);
             MemorySegment y = b.output(0);
             return () -> VeluNative.velu_global_avg_pool_forward(context, desc, x, y);
+        }
+
+        @Override
+        public void toOnnx(Node node, OnnxGraph onnx) {
+            String mean = onnx.node("GlobalAveragePool", List.of(onnx.name(node.input(0))));
+            onnx.define(node.output(0), onnx.node("Flatten", List.of(mean), new Attribute.Int("axis", 1)));
         }
 
         @Override

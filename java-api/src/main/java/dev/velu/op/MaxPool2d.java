@@ -9,6 +9,7 @@ import dev.velu.graph.NativeCall;
 import dev.velu.graph.Node;
 import dev.velu.graph.Operation;
 import dev.velu.graph.Value;
+import dev.velu.onnx.OnnxGraph;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Shape;
 import dev.velu.tensor.Tensor;
@@ -82,12 +83,22 @@ public record MaxPool2d(PoolWindow window) {
         @Override
         public NativeCall bind(Binding b) {
             MemorySegment desc =
-                    pool.window.desc(b, b.inputType(0).dtype(), b.inputType(0).shape(), false);
+                    pool.window.desc(b, b.outputType(0), b.inputType(0).shape(), false);
             MemorySegment context = b.context().handle();
             MemorySegment x = b.input(0);
             MemorySegment y = b.output(0);
             MemorySegment positions = b.output(1);
             return () -> VeluNative.velu_max_pool2d_forward(context, desc, x, y, positions);
+        }
+
+        @Override
+        public boolean writesPitched(int output) {
+            return output == 0;
+        }
+
+        @Override
+        public void toOnnx(Node node, OnnxGraph onnx) {
+            onnx.define(node.output(0), onnx.node("MaxPool", List.of(onnx.name(node.input(0))), pool.window.toOnnx()));
         }
 
         @Override
@@ -124,12 +135,17 @@ public record MaxPool2d(PoolWindow window) {
 
         @Override
         public NativeCall bind(Binding b) {
-            MemorySegment desc = pool.window.desc(b, b.inputType(0).dtype(), x, false);
+            MemorySegment desc = pool.window.desc(b, b.inputType(0), x, false);
             MemorySegment context = b.context().handle();
             MemorySegment dy = b.input(0);
             MemorySegment positions = b.input(1);
             MemorySegment dx = b.output(0);
             return () -> VeluNative.velu_max_pool2d_backward(context, desc, dy, positions, dx);
+        }
+
+        @Override
+        public boolean readsPitched(int input) {
+            return input == 0;
         }
     }
 }

@@ -2,8 +2,9 @@ package dev.velu.op;
 
 import dev.velu.bindings.velu_pool2d_desc;
 import dev.velu.graph.Binding;
-import dev.velu.tensor.DType;
+import dev.velu.onnx.Attribute;
 import dev.velu.tensor.Shape;
+import dev.velu.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -52,10 +53,19 @@ public record PoolWindow(
         return Shape.of(x.size(0), height, width, x.size(3));
     }
 
-    MemorySegment desc(Binding b, DType dtype, Shape x, boolean countIncludePad) {
+    Attribute[] toOnnx() {
+        return new Attribute[] {
+            new Attribute.Ints("kernel_shape", kernelHeight, kernelWidth),
+            new Attribute.Ints("strides", strideHeight, strideWidth),
+            new Attribute.Ints("pads", paddingHeight, paddingWidth, paddingHeight, paddingWidth)
+        };
+    }
+
+    /** @param y type of y, or of dy, with its pitch */
+    MemorySegment desc(Binding b, TensorType y, Shape x, boolean countIncludePad) {
         MemorySegment desc = velu_pool2d_desc.allocate(b.arena());
         velu_pool2d_desc.device(desc, b.device());
-        velu_pool2d_desc.dtype(desc, dtype.code());
+        velu_pool2d_desc.dtype(desc, y.dtype().code());
         velu_pool2d_desc.batch(desc, x.size(0));
         velu_pool2d_desc.in_height(desc, x.size(1));
         velu_pool2d_desc.in_width(desc, x.size(2));
@@ -67,6 +77,7 @@ public record PoolWindow(
         velu_pool2d_desc.padding_height(desc, paddingHeight);
         velu_pool2d_desc.padding_width(desc, paddingWidth);
         velu_pool2d_desc.count_include_pad(desc, countIncludePad ? 1 : 0);
+        velu_pool2d_desc.y_pitch(desc, Types.pitch(y));
         return desc;
     }
 }

@@ -69,6 +69,11 @@ final class Types {
         }
     }
 
+    /** A pitch as descriptors have it: 0 for a dense tensor. */
+    static long pitch(TensorType type) {
+        return type.isDense() ? 0 : type.pitch();
+    }
+
     static TensorType present(String operation, List<TensorType> inputs, int index, String operand) {
         TensorType type = inputs.get(index);
         if (type == null) {

@@ -10,6 +10,8 @@ import dev.velu.graph.NativeCall;
 import dev.velu.graph.Node;
 import dev.velu.graph.Operation;
 import dev.velu.graph.Value;
+import dev.velu.onnx.Attribute;
+import dev.velu.onnx.OnnxGraph;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Tensor;
 import dev.velu.tensor.TensorType;
@@ -101,6 +103,45 @@ public record Velu(VeluParameters params, float w2Weight) {
         return desc;
     }
 
+    /** sigmoid(alpha (atan(beta1 x) + asin(clip(beta2 x)))) in ONNX. */
+    private String gateToOnnx(String x, OnnxGraph onnx) {
+        String atan = onnx.node("Atan", List.of(onnx.node("Mul", List.of(x, onnx.constant(params.beta1())))));
+        String clipped = onnx.node(
+                "Clip",
+                List.of(
+                        onnx.node("Mul", List.of(x, onnx.constant(params.beta2()))),
+                        onnx.constant(-1),
+                        onnx.constant(1)));
+        String sum = onnx.node("Add", List.of(atan, onnx.node("Asin", List.of(clipped))));
+        return onnx.node("Sigmoid", List.of(onnx.node("Mul", List.of(sum, onnx.constant(params.alpha())))));
+    }
+
+    /** 1 + gamma tanh(mu s) in ONNX, clamped if asked for; s over the given axis. */
+    private String scaleToOnnx(String x, int channelAxis, OnnxGraph onnx) {
+        Attribute axis = new Attribute.Ints("axes", channelAxis);
+        String centered = switch (params.statistic()) {
+            case INVERSE_RMS -> x;
+            case STD -> onnx.node("Sub", List.of(x, onnx.node("ReduceMean", List.of(x), axis)));
+        };
+        String mean = onnx.node("ReduceMean", List.of(onnx.node("Mul", List.of(centered, centered))), axis);
+        String root = onnx.node("Sqrt", List.of(onnx.node("Add", List.of(mean, onnx.constant(params.eps())))));
+        String s = switch (params.statistic()) {
+            case INVERSE_RMS -> onnx.node("Reciprocal", List.of(root));
+            case STD -> root;
+        };
+        String tanh = onnx.node("Tanh", List.of(onnx.node("Mul", List.of(s, onnx.constant(params.mu())))));
+        String scale = onnx.node(
+                "Add", List.of(onnx.node("Mul", List.of(tanh, onnx.constant(params.gamma()))), onnx.constant(1)));
+        return params.scale() == null
+                ? scale
+                : onnx.node(
+                        "Clip",
+                        List.of(
+                                scale,
+                                onnx.constant(params.scale().min()),
+                                onnx.constant(params.scale().max())));
+    }
+
     /** Inputs x, lambda or null; outputs y, moments or null. */
     record Forward(Velu velu, boolean moments) implements Operation {
         @Override
@@ -133,6 +174,18 @@ public record Velu(VeluParameters params, float w2Weight) {
         @Override
         public List<Alias> inPlace() {
             return List.of(new Alias(0, 0));
+        }
+
+        @Override
+        public void toOnnx(Node node, OnnxGraph onnx) {
+            String x = onnx.name(node.input(0));
+            String scale = velu.scaleToOnnx(x, OnnxGraph.channelAxis(node.input(0)), onnx);
+            String gated = onnx.node("Mul", List.of(x, velu.gateToOnnx(x, onnx)));
+            String y = onnx.node("Mul", List.of(gated, scale));
+            if (node.input(1) != null) {
+                y = onnx.node("Mul", List.of(y, onnx.name(node.input(1))));
+            }
+            onnx.define(node.output(0), y);
         }
 
         @Override

@@ -50,7 +50,7 @@ public enum ElementType {
         return bytes;
     }
 
-    /** Whether {@link SafeTensorsFile#toFloatArray} converts it: every real type but the 8-bit floating ones. */
+    /** Whether it converts to float32: every real type but the 8-bit floating ones. */
     public boolean convertible() {
         return switch (this) {
             case F8_E5M2, F8_E4M3, F8_E8M0, C64 -> false;
@@ -58,7 +58,7 @@ public enum ElementType {
         };
     }
 
-    /** Whether {@link SafeTensorsFile#toLongArray} converts it. */
+    /** Whether its elements are whole numbers. */
     public boolean integral() {
         return switch (this) {
             case BOOL, U8, I8, I16, U16, I32, U32, I64, U64 -> true;
@@ -66,8 +66,12 @@ public enum ElementType {
         };
     }
 
-    /** The element at an index, rounded to nearest where a float32 cannot hold it. */
-    float toFloat(MemorySegment data, long index) {
+    /**
+     * The element at an index, rounded to nearest where a float32 cannot hold it.
+     *
+     * @throws IllegalArgumentException if the type is not {@link #convertible}
+     */
+    public float toFloat(MemorySegment data, long index) {
         long offset = index * bytes;
         return switch (this) {
             case F32 -> data.get(FLOAT, offset);
@@ -84,8 +88,12 @@ public enum ElementType {
         };
     }
 
-    /** The element at an index; a U64 keeps its bits. */
-    long toLong(MemorySegment data, long index) {
+    /**
+     * The element at an index; a U64 keeps its bits.
+     *
+     * @throws IllegalArgumentException if the type is not {@link #integral}
+     */
+    public long toLong(MemorySegment data, long index) {
         long offset = index * bytes;
         return switch (this) {
             case BOOL, U8 -> data.get(ValueLayout.JAVA_BYTE, offset) & 0xffL;

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * A safetensors file, mapped into memory read-only and checked whole when it is opened.
@@ -20,7 +21,7 @@ import java.util.Map;
  * {@link IllegalStateException}. Closing twice is allowed. A file must not be cut short by another process while it is
  * open; {@link SafeTensorsWriter} replaces files, which is safe.
  */
-public final class SafeTensorsFile implements AutoCloseable {
+public final class SafeTensorsFile implements TensorFile {
     private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfFloat HOST_FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
@@ -92,20 +93,24 @@ public final class SafeTensorsFile implements AutoCloseable {
         }
     }
 
+    @Override
     public Path path() {
         return path;
     }
 
     /** The strings under {@code __metadata__}, in the order of the file; empty if there are none. */
+    @Override
     public Map<String, String> metadata() {
         return header.metadata();
     }
 
     /** The names of the tensors, in the order of the header. */
+    @Override
     public List<String> names() {
         return List.copyOf(header.tensors().keySet());
     }
 
+    @Override
     public boolean contains(String name) {
         return header.tensors().containsKey(name);
     }
@@ -120,6 +125,16 @@ public final class SafeTensorsFile implements AutoCloseable {
                             + header.tensors().size());
         }
         return info;
+    }
+
+    @Override
+    public ElementType dtype(String name) throws SafeTensorsException {
+        return info(name).dtype();
+    }
+
+    @Override
+    public Shape shape(String name) throws SafeTensorsException {
+        return info(name).shape();
     }
 
     /**
@@ -157,18 +172,29 @@ public final class SafeTensorsFile implements AutoCloseable {
      * @throws IllegalArgumentException if the destination has another size
      */
     public void copyTo(String name, MemorySegment destination) throws SafeTensorsException {
+        long elements = info(name).shape().elements();
+        if (destination.byteSize() / Float.BYTES != elements || destination.byteSize() % Float.BYTES != 0) {
+            throw new IllegalArgumentException("tensor " + SafeTensorsException.quote(name) + " has " + elements
+                    + " elements, the destination has " + destination.byteSize() + " bytes, 4 are needed for each");
+        }
+        copyTo(name, 0, destination);
+    }
+
+    @Override
+    public void copyTo(String name, long first, MemorySegment destination) throws SafeTensorsException {
         TensorInfo info = info(name);
         ElementType dtype = info.dtype();
         if (!dtype.convertible()) {
             throw new SafeTensorsException(
                     path, "tensor " + SafeTensorsException.quote(name) + " of " + dtype + " has no conversion to F32");
         }
-        long elements = info.shape().elements();
-        if (destination.byteSize() / Float.BYTES != elements || destination.byteSize() % Float.BYTES != 0) {
-            throw new IllegalArgumentException("tensor " + SafeTensorsException.quote(name) + " has " + elements
-                    + " elements, the destination has " + destination.byteSize() + " bytes, 4 are needed for each");
+        long elements = destination.byteSize() / Float.BYTES;
+        if (destination.byteSize() % Float.BYTES != 0) {
+            throw new IllegalArgumentException(
+                    "a destination of " + destination.byteSize() + " bytes does not hold whole elements of 4 bytes");
         }
-        MemorySegment source = segment(name);
+        Objects.checkFromIndexSize(first, elements, info.shape().elements());
+        MemorySegment source = segment(name).asSlice(first * dtype.bytes(), elements * dtype.bytes());
         if (dtype == ElementType.F32 && ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN) {
             destination.copyFrom(source);
             return;
@@ -185,6 +211,7 @@ public final class SafeTensorsFile implements AutoCloseable {
      * elements than
      *     an array holds
      */
+    @Override
     public long[] toLongArray(String name) throws SafeTensorsException {
         TensorInfo info = info(name);
         if (!info.dtype().integral()) {

@@ -6,7 +6,7 @@ import dev.velu.selftest.oracle.ActivationOracle;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Tensor;
 
-/** ReLU, ReLU6, SiLU and GELU: values, kinks, both tails, NaN. */
+/** ReLU, ReLU6, SiLU, GELU and the sigmoid: values, kinks, both tails, NaN. */
 final class ActivationCheck {
     private static final int[] COUNTS = {1, 31, 33, 257, 20_003};
     private static final float[] EDGES = {
@@ -24,6 +24,30 @@ final class ActivationCheck {
             if (probe.dtype() == DType.F32) {
                 gradients(probe, function);
             }
+        }
+    }
+
+    /** y = f(z) of an operation that applies f to its result. */
+    static void compareFused(Trial trial, Tensor y, Pointwise function, double[] z, double[] zMagnitude) {
+        compareFused(trial, y.toFloatArray(), function, z, zMagnitude);
+    }
+
+    /** The same where the values of y were stored with a pitch. */
+    static void compareFused(Trial trial, PitchedRows y, Pointwise function, double[] z, double[] zMagnitude) {
+        compareFused(trial, y.values(), function, z, zMagnitude);
+        y.checkGaps(trial, "y");
+    }
+
+    private static void compareFused(Trial trial, float[] actual, Pointwise function, double[] z, double[] zMagnitude) {
+        for (int i = 0; i < z.length; i++) {
+            double expected = ActivationOracle.value(function, z[i]);
+            double tolerance = Tolerances.FUSED_ACTIVATION.at(zMagnitude[i] + Math.abs(expected));
+            if (trial.dtype() == DType.BF16) {
+                // A pass of its own takes a z that was rounded already.
+                tolerance +=
+                        Tolerances.STEEPEST * Tolerances.bfloat16Rounding(z[i]) + Tolerances.bfloat16Rounding(expected);
+            }
+            trial.comparison().element("y", i, actual[i], expected, tolerance);
         }
     }
 

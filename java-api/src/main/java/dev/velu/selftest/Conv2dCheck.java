@@ -1,14 +1,16 @@
 package dev.velu.selftest;
 
+import dev.velu.bindings.VeluNative;
 import dev.velu.bindings.velu_conv2d_desc;
 import dev.velu.op.Conv2d;
+import dev.velu.op.Pointwise;
 import dev.velu.selftest.oracle.Conv2dOracle;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** Convolution: stride, padding, dilation, groups, depthwise, bias, odd sizes. */
+/** Convolution: stride, padding, dilation, groups, depthwise, bias, activation, pitch, odd sizes. */
 final class Conv2dCheck {
     private static final Conv2dOracle[] CASES = {
         new Conv2dOracle(Conv2d.of(1, 0), 1, 1, 1, 1, 1, 1, 1),
@@ -31,6 +33,19 @@ final class Conv2dCheck {
         for (int i = 0; i < CASES.length; i++) {
             check(probe, CASES[i], i % 2 == 1);
         }
+        Pointwise[] functions = Pointwise.values();
+        for (int i = 0; i < functions.length; i++) {
+            // A plain one, a 1 x 1 and a depthwise one with each.
+            fused(probe, CASES[1], functions[i], i % 2 == 0);
+            fused(probe, CASES[2], functions[i], i % 2 == 1);
+            fused(probe, CASES[6], functions[i], i % 2 == 0);
+        }
+        pitched(probe, CASES[1], null, 33);
+        pitched(probe, CASES[2], null, 7);
+        pitched(probe, CASES[3], Pointwise.RELU, 224);
+        pitched(probe, CASES[6], null, 64);
+        pitched(probe, CASES[9], Pointwise.SILU, 1);
+        pitched(probe, CASES[11], null, 24);
         if (probe.dtype() == DType.F32) {
             gradients(probe, CASES[1]);
             gradients(probe, CASES[9]);
@@ -139,6 +154,116 @@ final class Conv2dCheck {
                             o.backwardBias(Numbers.absolute(dy)),
                             Tolerances.SUM_OF_PRODUCTS);
                 }
+            });
+        }
+    }
+
+    /** With the activation that follows. */
+    private static void fused(Probe probe, Conv2dOracle o, Pointwise function, boolean withBias) {
+        float[] x = probe.data(Numbers.normal(1, o.xSize(), 1));
+        float[] weight = probe.data(Numbers.normal(2, o.weightSize(), 0.3));
+        float[] bias = withBias ? Numbers.normal(3, o.outputs(), 1) : null;
+        String name = name(o) + (withBias ? " bias " : " ") + function.label();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment desc = desc(probe, arena, o);
+            velu_conv2d_desc.activation(desc, function.code());
+            probe.trial("conv2d_forward", name, desc, trial -> {
+                Tensor y = trial.result(yShape(o));
+                o.conv()
+                        .forward(
+                                trial.context(),
+                                trial.data(x, xShape(o)),
+                                trial.data(weight, weightShape(o)),
+                                withBias ? trial.input(bias, o.outputs()) : null,
+                                function,
+                                y);
+                ActivationCheck.compareFused(
+                        trial,
+                        y,
+                        function,
+                        o.forward(Numbers.wide(x), Numbers.wide(weight), withBias ? Numbers.wide(bias) : null),
+                        o.forward(
+                                Numbers.absolute(x),
+                                Numbers.absolute(weight),
+                                withBias ? Numbers.absolute(bias) : null));
+            });
+        }
+    }
+
+    /**
+     * With the pixels of y and dy farther apart than their channels need. The tensors are those of the dense case, but the
+     * implementation may be another.
+     */
+    private static void pitched(Probe probe, Conv2dOracle o, Pointwise function, int gap) {
+        float[] x = probe.data(Numbers.normal(1, o.xSize(), 1));
+        float[] weight = probe.data(Numbers.normal(2, o.weightSize(), 0.3));
+        float[] dy = probe.data(Numbers.normal(4, o.ySize(), 1));
+        int pitch = o.outputs() + gap;
+        String name = name(o) + " pitch " + pitch;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment desc = desc(probe, arena, o);
+            velu_conv2d_desc.y_pitch(desc, pitch);
+            MemorySegment forward = desc(probe, arena, o);
+            velu_conv2d_desc.y_pitch(forward, pitch);
+            velu_conv2d_desc.activation(
+                    forward, function == null ? VeluNative.VELU_ACTIVATION_IDENTITY() : function.code());
+            probe.trial("conv2d_forward", name + (function == null ? "" : " " + function.label()), forward, trial -> {
+                PitchedRows y = PitchedRows.result(trial, o.ySize() / o.outputs(), o.outputs(), pitch);
+                int status = VeluNative.velu_conv2d_forward(
+                        trial.context().handle(),
+                        forward,
+                        trial.data(x, xShape(o)).segment(),
+                        trial.data(weight, weightShape(o)).segment(),
+                        MemorySegment.NULL,
+                        y.segment());
+                trial.context().check(status, "velu_conv2d_forward");
+                double[] z = o.forward(Numbers.wide(x), Numbers.wide(weight), null);
+                double[] magnitude = o.forward(Numbers.absolute(x), Numbers.absolute(weight), null);
+                if (function == null) {
+                    y.compare(trial, "y", z, magnitude, Tolerances.SUM_OF_PRODUCTS);
+                } else {
+                    ActivationCheck.compareFused(trial, y, function, z, magnitude);
+                }
+            });
+            probe.trial("conv2d_backward_data", name, desc, trial -> {
+                Tensor dx = trial.result(xShape(o));
+                int status = VeluNative.velu_conv2d_backward_data(
+                        trial.context().handle(),
+                        desc,
+                        PitchedRows.data(trial, dy, o.outputs(), pitch).segment(),
+                        trial.data(weight, weightShape(o)).segment(),
+                        dx.segment());
+                trial.context().check(status, "velu_conv2d_backward_data");
+                trial.compare(
+                        "dx",
+                        dx,
+                        o.backwardData(Numbers.wide(dy), Numbers.wide(weight)),
+                        o.backwardData(Numbers.absolute(dy), Numbers.absolute(weight)),
+                        Tolerances.SUM_OF_PRODUCTS);
+            });
+            probe.trial("conv2d_backward_weights", name, desc, trial -> {
+                Tensor dweight = trial.output(DType.F32, weightShape(o));
+                Tensor dbias = trial.output(DType.F32, o.outputs());
+                int status = VeluNative.velu_conv2d_backward_weights(
+                        trial.context().handle(),
+                        desc,
+                        trial.data(x, xShape(o)).segment(),
+                        PitchedRows.data(trial, dy, o.outputs(), pitch).segment(),
+                        dweight.segment(),
+                        dbias.segment());
+                trial.context().check(status, "velu_conv2d_backward_weights");
+                trial.compare(
+                        "dweight",
+                        dweight,
+                        o.backwardWeights(Numbers.wide(x), Numbers.wide(dy)),
+                        o.backwardWeights(Numbers.absolute(x), Numbers.absolute(dy)),
+                        Tolerances.SUM_OF_PRODUCTS);
+                trial.compare(
+                        "dbias",
+                        dbias,
+                        o.backwardBias(Numbers.wide(dy)),
+                        o.backwardBias(Numbers.absolute(dy)),
+                        Tolerances.SUM_OF_PRODUCTS);
             });
         }
     }

@@ -69,7 +69,7 @@ final class GraphCheck {
         private final Conv2d conv = Conv2d.of(1, 1);
         private final BatchNorm norm = new BatchNorm(1e-5f, 0.1f, VeluParameters.released(), 0.1f);
         private final Velu velu = new Velu(VeluParameters.released(), 0.1f);
-        private final Dropout dropout = new Dropout(0.1f, 5, 1);
+        private final Dropout dropout = new Dropout(0.1f, 5, 1, Dropout.Mode.ELEMENT);
         private final SoftmaxCrossEntropy entropy = new SoftmaxCrossEntropy(0.1f);
         private final OptimizerStep optimizer =
                 new OptimizerStep(OptimizerAlgorithm.Adam.defaults(), GradientClip.NONE);

@@ -1,11 +1,15 @@
 package dev.velu.selftest;
 
+import dev.velu.bindings.VeluNative;
+import dev.velu.bindings.velu_pool2d_desc;
 import dev.velu.op.AvgPool2d;
 import dev.velu.op.MaxPool2d;
 import dev.velu.op.PoolWindow;
 import dev.velu.selftest.oracle.Pool2dOracle;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -30,6 +34,9 @@ final class Pool2dCheck {
             average(probe, o, true);
             average(probe, o, false);
         }
+        pitched(probe, CASES[1], 1);
+        pitched(probe, CASES[2], 31);
+        pitched(probe, CASES[5], 192);
     }
 
     private static String name(Pool2dOracle o) {
@@ -94,6 +101,102 @@ final class Pool2dCheck {
                     magnitude,
                     point -> Numbers.dot(dy, o.maximum(point).y()));
         });
+    }
+
+    /** With the pixels of y and dy farther apart than their channels need; argmax is dense. */
+    private static void pitched(Probe probe, Pool2dOracle o, int gap) {
+        int pitch = o.channels() + gap;
+        int pixels = o.ySize() / o.channels();
+        String name = name(o) + " pitch " + pitch;
+        float[] x = probe.data(Numbers.normal(1, o.xSize(), 1));
+        float[] dy = probe.data(Numbers.normal(2, o.ySize(), 1));
+        Pool2dOracle.Maximum maximum = o.maximum(Numbers.wide(x));
+        byte[] positions = new byte[maximum.argmax().length];
+        for (int i = 0; i < positions.length; i++) {
+            positions[i] = (byte) maximum.argmax()[i];
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment desc = pitchedDesc(probe, arena, o, pitch);
+            probe.trial("max_pool2d_forward", name, desc, trial -> {
+                PitchedRows y = PitchedRows.result(trial, pixels, o.channels(), pitch);
+                Tensor argmax = trial.output(DType.U8, yShape(o));
+                int status = VeluNative.velu_max_pool2d_forward(
+                        trial.context().handle(),
+                        desc,
+                        trial.data(x, xShape(o)).segment(),
+                        y.segment(),
+                        argmax.segment());
+                trial.context().check(status, "velu_max_pool2d_forward");
+                y.compareExactly(trial, "y", Numbers.narrow(maximum.y()));
+                int[] actual = trial.bytes(argmax);
+                for (int i = 0; i < actual.length; i++) {
+                    trial.comparison().element("argmax", i, actual[i], maximum.argmax()[i], 0);
+                }
+            });
+            probe.trial("max_pool2d_backward", name, desc, trial -> {
+                Tensor dx = trial.result(xShape(o));
+                int status = VeluNative.velu_max_pool2d_backward(
+                        trial.context().handle(),
+                        desc,
+                        PitchedRows.data(trial, dy, o.channels(), pitch).segment(),
+                        trial.input(positions, yShape(o)).segment(),
+                        dx.segment());
+                trial.context().check(status, "velu_max_pool2d_backward");
+                trial.compare(
+                        "dx",
+                        dx,
+                        o.maximumBackward(Numbers.wide(dy), maximum.argmax()),
+                        o.maximumBackward(Numbers.absolute(dy), maximum.argmax()),
+                        Tolerances.MEAN);
+            });
+            probe.trial("avg_pool2d_forward", name, desc, trial -> {
+                PitchedRows y = PitchedRows.result(trial, pixels, o.channels(), pitch);
+                int status = VeluNative.velu_avg_pool2d_forward(
+                        trial.context().handle(), desc, trial.data(x, xShape(o)).segment(), y.segment());
+                trial.context().check(status, "velu_avg_pool2d_forward");
+                y.compare(
+                        trial,
+                        "y",
+                        o.average(Numbers.wide(x), true),
+                        o.average(Numbers.absolute(x), true),
+                        Tolerances.MEAN);
+            });
+            probe.trial("avg_pool2d_backward", name, desc, trial -> {
+                Tensor dx = trial.result(xShape(o));
+                int status = VeluNative.velu_avg_pool2d_backward(
+                        trial.context().handle(),
+                        desc,
+                        PitchedRows.data(trial, dy, o.channels(), pitch).segment(),
+                        dx.segment());
+                trial.context().check(status, "velu_avg_pool2d_backward");
+                trial.compare(
+                        "dx",
+                        dx,
+                        o.averageBackward(Numbers.wide(dy), true),
+                        o.averageBackward(Numbers.absolute(dy), true),
+                        Tolerances.MEAN);
+            });
+        }
+    }
+
+    private static MemorySegment pitchedDesc(Probe probe, Arena arena, Pool2dOracle o, int pitch) {
+        PoolWindow window = o.window();
+        MemorySegment desc = velu_pool2d_desc.allocate(arena);
+        velu_pool2d_desc.device(desc, probe.context().device().kind().ordinal());
+        velu_pool2d_desc.dtype(desc, probe.dtype().code());
+        velu_pool2d_desc.batch(desc, o.batch());
+        velu_pool2d_desc.in_height(desc, o.height());
+        velu_pool2d_desc.in_width(desc, o.width());
+        velu_pool2d_desc.channels(desc, o.channels());
+        velu_pool2d_desc.kernel_height(desc, window.kernelHeight());
+        velu_pool2d_desc.kernel_width(desc, window.kernelWidth());
+        velu_pool2d_desc.stride_height(desc, window.strideHeight());
+        velu_pool2d_desc.stride_width(desc, window.strideWidth());
+        velu_pool2d_desc.padding_height(desc, window.paddingHeight());
+        velu_pool2d_desc.padding_width(desc, window.paddingWidth());
+        velu_pool2d_desc.count_include_pad(desc, 1);
+        velu_pool2d_desc.y_pitch(desc, pitch);
+        return desc;
     }
 
     /** Values at least 0.01 apart, so that no step of a difference quotient changes which is largest. */

@@ -62,6 +62,7 @@ public final class SelfTest {
             probe.notRun("arithmetic in BF16", refused);
             CastCheck.run(half);
             TransposeCheck.run(half);
+            CopyRowsCheck.run(half);
         }
         if (context.device().kind() == Device.Kind.CUDA) {
             libraries(probe, implementations);
@@ -74,12 +75,19 @@ public final class SelfTest {
         AddCheck.run(probe);
         CastCheck.run(probe);
         TransposeCheck.run(probe);
+        CopyRowsCheck.run(probe);
+        ChannelScaleCheck.run(probe);
         DropoutCheck.run(probe);
         Conv2dCheck.run(probe);
         LinearCheck.run(probe);
+        ScaledLinearCheck.run(probe);
+        AttentionCheck.run(probe);
+        TokenEmbeddingCheck.run(probe);
+        LayerNormCheck.run(probe);
         BatchNormCheck.run(probe);
         Pool2dCheck.run(probe);
         GlobalAvgPoolCheck.run(probe);
+        AdaptiveAvgPool2dCheck.run(probe);
         SoftmaxCrossEntropyCheck.run(probe);
         TopKCheck.run(probe);
         OptimizerCheck.run(probe);

@@ -1,7 +1,9 @@
 package dev.velu.selftest;
 
+import dev.velu.bindings.velu_attention_desc;
 import dev.velu.bindings.velu_conv2d_desc;
 import dev.velu.bindings.velu_linear_desc;
+import dev.velu.bindings.velu_scaled_linear_desc;
 import dev.velu.device.Context;
 import dev.velu.device.Device;
 import dev.velu.device.Status;
@@ -10,14 +12,19 @@ import dev.velu.device.VeluException;
 import dev.velu.nn.Initializer;
 import dev.velu.op.Activation;
 import dev.velu.op.ActivationFunction;
+import dev.velu.op.AdaptiveAvgPool2d;
 import dev.velu.op.Add;
+import dev.velu.op.Attention;
 import dev.velu.op.AvgPool2d;
 import dev.velu.op.BatchNorm;
 import dev.velu.op.Cast;
+import dev.velu.op.ChannelScale;
+import dev.velu.op.Concat;
 import dev.velu.op.Conv2d;
 import dev.velu.op.Dropout;
 import dev.velu.op.GlobalAvgPool;
 import dev.velu.op.GradientNorm;
+import dev.velu.op.LayerNorm;
 import dev.velu.op.Linear;
 import dev.velu.op.MaxPool2d;
 import dev.velu.op.NormalizeImage;
@@ -25,7 +32,9 @@ import dev.velu.op.OptimizerStep;
 import dev.velu.op.Pointwise;
 import dev.velu.op.PoolWindow;
 import dev.velu.op.RandomFill;
+import dev.velu.op.ScaledLinear;
 import dev.velu.op.SoftmaxCrossEntropy;
+import dev.velu.op.TokenEmbedding;
 import dev.velu.op.TopK;
 import dev.velu.op.Transpose;
 import dev.velu.op.Velu;
@@ -180,6 +189,11 @@ public final class SpeedTest {
         convolutions();
         linear(batch, 2048, 1000);
         linear(batch * 197L, 768, 3072);
+        attention(197, 12, 64);
+        layerNorm(197, 768);
+        tokenEmbedding(196, 768);
+        channelScale(38, 288);
+        scaledLinear(38, 288, 48);
         pooling();
         loss(sizes.rows, 1000);
         if (dtype == DType.F32) {
@@ -343,7 +357,7 @@ public final class SpeedTest {
             Tensor x = random(dtype, two);
             Tensor y = tensor(dtype, two);
             Tensor step = tensor(DType.I64);
-            Dropout dropout = new Dropout(0.1f, 1, 2);
+            Dropout dropout = new Dropout(0.1f, 1, 2, Dropout.Mode.ELEMENT);
             return () -> dropout.forward(context, x, step, y);
         });
         long images = scaled(batch, 2L * 64 * 3136 * dtype.bytes());
@@ -351,6 +365,13 @@ public final class SpeedTest {
             Tensor x = random(dtype, images, 64, 3136);
             Tensor y = tensor(dtype, images, 3136, 64);
             return () -> new Transpose(1, 1).forward(context, x, y);
+        });
+        long tokens = scaled(batch * 197L, 2 * 768L * dtype.bytes());
+        measure("copy_rows_forward", tokens + "x384 twice to pitch 768", 2.0 * tokens * 768 * dtype.bytes(), () -> {
+            Tensor left = random(dtype, tokens, 384);
+            Tensor right = random(dtype, tokens, 384);
+            Tensor y = tensor(dtype, tokens, 768);
+            return () -> new Concat().forward(context, left, right, y);
         });
     }
 
@@ -454,6 +475,158 @@ public final class SpeedTest {
         }
     }
 
+    /** ViT's, of a batch of images. */
+    private void attention(int tokens, int heads, int headSize) {
+        Attention attention = new Attention(heads);
+        long channels = (long) heads * headSize;
+        // The backward pass has the scores again, and the gradients of both operands of both products.
+        double flops = 2.0 * batch * tokens * tokens * channels;
+        double yBytes = (double) batch * tokens * channels * dtype.bytes();
+        double rowBytes = 4.0 * batch * heads * tokens;
+        String name = batch + "x" + tokens + " heads " + heads + "x" + headSize;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment desc = velu_attention_desc.allocate(arena);
+            velu_attention_desc.device(desc, context.device().kind().ordinal());
+            velu_attention_desc.dtype(desc, dtype.code());
+            velu_attention_desc.batch(desc, batch);
+            velu_attention_desc.tokens(desc, tokens);
+            velu_attention_desc.heads(desc, heads);
+            velu_attention_desc.head_size(desc, headSize);
+            velu_attention_desc.scale(desc, (float) (1 / Math.sqrt(headSize)));
+            measure("attention_forward", name, desc, 4 * yBytes + rowBytes, 2 * flops, () -> {
+                Tensor qkv = random(dtype, batch, tokens, 3 * channels);
+                Tensor y = tensor(dtype, batch, tokens, channels);
+                Tensor logSumExp = tensor(DType.F32, batch, heads, tokens);
+                return () -> attention.forward(context, qkv, y, logSumExp);
+            });
+            measure("attention_backward", name, desc, 8 * yBytes + rowBytes, 5 * flops, () -> {
+                Tensor qkv = random(dtype, batch, tokens, 3 * channels);
+                Tensor y = tensor(dtype, batch, tokens, channels);
+                Tensor logSumExp = tensor(DType.F32, batch, heads, tokens);
+                attention.forward(context, qkv, y, logSumExp);
+                Tensor dy = random(dtype, batch, tokens, channels);
+                Tensor dqkv = tensor(dtype, batch, tokens, 3 * channels);
+                return () -> attention.backward(context, qkv, y, dy, logSumExp, dqkv);
+            });
+        }
+    }
+
+    /** As it is joined with the residual sum before it. */
+    private void layerNorm(long tokens, long channels) {
+        LayerNorm norm = new LayerNorm(1e-6f);
+        long n = scaled(batch * tokens, 4 * channels * dtype.bytes());
+        double bytes = 4.0 * n * channels * dtype.bytes();
+        String name = n + "x" + channels;
+        measure("layer_norm_forward", name + " residual", bytes, () -> {
+            Tensor x = random(dtype, n, channels);
+            Tensor residual = random(dtype, n, channels);
+            Tensor weight = constant(1, channels);
+            Tensor bias = constant(0, channels);
+            Tensor y = tensor(dtype, n, channels);
+            Tensor sum = tensor(dtype, n, channels);
+            Tensor mean = tensor(DType.F32, n);
+            Tensor invStd = tensor(DType.F32, n);
+            return () -> norm.forward(context, x, residual, weight, bias, y, sum, mean, invStd);
+        });
+        measure("layer_norm_backward", name + " addend", bytes, () -> {
+            Tensor z = random(dtype, n, channels);
+            Tensor dy = random(dtype, n, channels);
+            Tensor addend = random(dtype, n, channels);
+            Tensor weight = constant(1, channels);
+            Tensor mean = constant(0, n);
+            Tensor invStd = constant(1, n);
+            Tensor dx = tensor(dtype, n, channels);
+            Tensor dweight = tensor(DType.F32, channels);
+            Tensor dbias = tensor(DType.F32, channels);
+            return () -> norm.backward(context, z, dy, addend, weight, mean, invStd, dx, dweight, dbias);
+        });
+    }
+
+    private void tokenEmbedding(long patches, long channels) {
+        TokenEmbedding embedding = new TokenEmbedding();
+        long n = scaled(batch, (2 * patches + 1) * channels * dtype.bytes());
+        double bytes = (double) n * (2 * patches + 1) * channels * dtype.bytes();
+        String name = n + "x" + patches + "x" + channels;
+        measure("token_embedding_forward", name, bytes, () -> {
+            Tensor x = random(dtype, n, patches, channels);
+            Tensor classToken = random(DType.F32, 1, 1, channels);
+            Tensor position = random(DType.F32, 1, patches + 1, channels);
+            Tensor y = tensor(dtype, n, patches + 1, channels);
+            return () -> embedding.forward(context, x, classToken, position, y);
+        });
+        measure("token_embedding_backward", name, bytes, () -> {
+            Tensor dy = random(dtype, n, patches + 1, channels);
+            Tensor dx = tensor(dtype, n, patches, channels);
+            Tensor dclassToken = tensor(DType.F32, 1, 1, channels);
+            Tensor dposition = tensor(DType.F32, 1, patches + 1, channels);
+            return () -> embedding.backward(context, dy, dx, dclassToken, dposition);
+        });
+    }
+
+    /** Of EfficientNet's squeeze-and-excitation. */
+    private void channelScale(int side, int channels) {
+        ChannelScale operation = new ChannelScale();
+        long imageBytes = (long) side * side * channels * dtype.bytes();
+        long n = scaled(batch, 2 * imageBytes);
+        String name = n + "x" + side + "x" + side + "x" + channels;
+        measure("channel_scale_forward", name, 2.0 * n * imageBytes, () -> {
+            Tensor x = random(dtype, n, side, side, channels);
+            Tensor scale = random(dtype, n, 1, 1, channels);
+            Tensor y = tensor(dtype, n, side, side, channels);
+            return () -> operation.forward(context, x, scale, y);
+        });
+        measure("channel_scale_backward", name, 3.0 * n * imageBytes, () -> {
+            Tensor x = random(dtype, n, side, side, channels);
+            Tensor scale = random(dtype, n, 1, 1, channels);
+            Tensor dy = random(dtype, n, side, side, channels);
+            Tensor dx = tensor(dtype, n, side, side, channels);
+            Tensor dscale = tensor(dtype, n, 1, 1, channels);
+            return () -> operation.backward(context, x, scale, dy, dx, dscale);
+        });
+    }
+
+    /** And of the 1 x 1 convolution behind it, joined. */
+    private void scaledLinear(int side, int in, int out) {
+        ScaledLinear operation = new ScaledLinear();
+        double pixels = (double) batch * side * side;
+        double flops = 2 * pixels * in * out;
+        double xBytes = pixels * in * dtype.bytes();
+        double yBytes = pixels * out * dtype.bytes();
+        String name = batch + "x" + side + "x" + side + "x" + in + " to " + out;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment desc = velu_scaled_linear_desc.allocate(arena);
+            velu_scaled_linear_desc.device(desc, context.device().kind().ordinal());
+            velu_scaled_linear_desc.dtype(desc, dtype.code());
+            velu_scaled_linear_desc.batch(desc, batch);
+            velu_scaled_linear_desc.pixels(desc, (long) side * side);
+            velu_scaled_linear_desc.in_features(desc, in);
+            velu_scaled_linear_desc.out_features(desc, out);
+            measure("scaled_linear_forward", name, desc, xBytes + yBytes, flops, () -> {
+                Tensor x = random(dtype, batch, side, side, in);
+                Tensor scale = random(dtype, batch, 1, 1, in);
+                Tensor weight = random(dtype, out, 1, 1, in);
+                Tensor y = tensor(dtype, batch, side, side, out);
+                return () -> operation.forward(context, x, scale, weight, y);
+            });
+            measure("scaled_linear_backward_data", name, desc, 2 * xBytes + yBytes, flops, () -> {
+                Tensor x = random(dtype, batch, side, side, in);
+                Tensor scale = random(dtype, batch, 1, 1, in);
+                Tensor weight = random(dtype, out, 1, 1, in);
+                Tensor dy = random(dtype, batch, side, side, out);
+                Tensor dx = tensor(dtype, batch, side, side, in);
+                Tensor dscale = tensor(dtype, batch, 1, 1, in);
+                return () -> operation.backwardData(context, x, scale, dy, weight, dx, dscale);
+            });
+            measure("scaled_linear_backward_weights", name, desc, xBytes + yBytes, flops, () -> {
+                Tensor x = random(dtype, batch, side, side, in);
+                Tensor scale = random(dtype, batch, 1, 1, in);
+                Tensor dy = random(dtype, batch, side, side, out);
+                Tensor dweight = tensor(DType.F32, out, 1, 1, in);
+                return () -> operation.backwardWeights(context, x, scale, dy, dweight);
+            });
+        }
+    }
+
     private void pooling() {
         MaxPool2d max = new MaxPool2d(PoolWindow.of(3, 2, 1));
         long n = scaled(batch, 112L * 112 * 64 * dtype.bytes());
@@ -504,6 +677,19 @@ public final class SpeedTest {
             Tensor dy = random(dtype, g, 2048);
             Tensor dx = tensor(dtype, g, 7, 7, 2048);
             return () -> new GlobalAvgPool().backward(context, dy, dx);
+        });
+        AdaptiveAvgPool2d adaptive = new AdaptiveAvgPool2d(7, 7);
+        long a = scaled(batch, 245L * 512 * dtype.bytes());
+        double adaptiveBytes = 245.0 * a * 512 * dtype.bytes();
+        measure("adaptive_avg_pool2d_forward", a + "x14x14x512 to 7x7", adaptiveBytes, () -> {
+            Tensor x = random(dtype, a, 14, 14, 512);
+            Tensor y = tensor(dtype, a, 7, 7, 512);
+            return () -> adaptive.forward(context, x, y);
+        });
+        measure("adaptive_avg_pool2d_backward", a + "x14x14x512 to 7x7", adaptiveBytes, () -> {
+            Tensor dy = random(dtype, a, 7, 7, 512);
+            Tensor dx = tensor(dtype, a, 14, 14, 512);
+            return () -> adaptive.backward(context, dy, dx);
         });
     }
 

@@ -6,8 +6,8 @@ package dev.velu.selftest;
  * magnitude of a sum is the sum of its terms' absolute values, so a plain cancellation is not an error; of anything
  * else it is the result's own absolute value.
  *
- * <p>Where no tolerance is named, results must be equal: addition, maximum pooling, dropout, casts, transposition, uniform
- * random numbers, counts.
+ * <p>Where no tolerance is named, results must be equal: addition, products of two numbers, maximum pooling, dropout, casts,
+ * transposition, copies, uniform random numbers, counts.
  */
 final class Tolerances {
     private Tolerances() {}
@@ -39,6 +39,34 @@ final class Tolerances {
     static final Tolerance SUM_OF_PRODUCTS = new Tolerance(2e-6, 1e-7);
 
     /**
+     * An activation of a sum of products: its error times |f'|, at most 1.13, and that of f itself; the magnitude is that of
+     * the sum and of the result together.
+     */
+    static final Tolerance FUSED_ACTIVATION = new Tolerance(4.5e-6, 2e-7);
+
+    /** The largest |f'| of any activation, GELU's, rounded up: by how much f may enlarge a rounding of its argument. */
+    static final double STEEPEST = 1.13;
+
+    /**
+     * A sum of products of three in BF16: one product, or the sum over two of them, is rounded to BF16 on its way to the
+     * third, as the two layers do that the operation stands for; half a unit, at most 2^-8 of every term.
+     */
+    static final Tolerance SCALED_PRODUCT_BF16 = new Tolerance(0x1p-8 + 2e-6, 1e-7);
+
+    /**
+     * Attention: sums of products twice, with an exponential between them that errs relative to itself by what its argument
+     * errs absolutely. The magnitude has every probability enlarged by its scores' magnitudes and the log-sum-exp, which
+     * leaves 16 u for the chains of both sums. 1e-7 where an exponential underflows.
+     */
+    static final Tolerance ATTENTION = new Tolerance(1e-6, 1e-7);
+
+    /**
+     * Its gradient in BF16 takes the mean of the scores' gradients from y as forward stored it: rounded by half a unit, at most
+     * 2^-8 of every term.
+     */
+    static final Tolerance ATTENTION_GRADIENT_BF16 = new Tolerance(0x1p-8 + 1e-6, 1e-7);
+
+    /**
      * Means of up to a few hundred values: the chain of additions in lanes, and one division; 16 u of the magnitude.
      */
     static final Tolerance MEAN = new Tolerance(1e-6, 1e-9);
@@ -63,6 +91,12 @@ final class Tolerances {
      * it, at most 2^-8, which the sums over rows and dx take on with its share of their magnitude.
      */
     static final Tolerance BATCH_NORM_GRADIENT_BF16 = new Tolerance(0x1p-8 + 4e-6, 1e-6);
+
+    /** weight (z - mean) invStd + bias with the errors of both statistics, 16 u of a row's magnitude each. */
+    static final Tolerance LAYER_NORM_Y = new Tolerance(2e-6, 1e-7);
+
+    /** As {@link #BATCH_NORM_GRADIENT} without an activation: every term, and two means over the row; 32 u. */
+    static final Tolerance LAYER_NORM_GRADIENT = new Tolerance(2e-6, 1e-7);
 
     /** logSumExp errs by a few u of its own size and of the logits'; the loss is the difference of the two. */
     static final Tolerance LOSS = new Tolerance(2e-6, 1e-7);

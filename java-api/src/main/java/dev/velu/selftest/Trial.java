@@ -137,10 +137,15 @@ final class Trial implements AutoCloseable {
 
     /** Within a tolerance relative to magnitudes, and for BF16 that of its rounding. */
     void compare(String what, Tensor actual, double[] expected, double[] magnitude, Tolerance tolerance) {
-        float[] values = actual.toFloatArray();
+        compare(what, actual.dtype(), actual.toFloatArray(), expected, magnitude, tolerance);
+    }
+
+    /** The same of values that were stored in a dtype. */
+    void compare(
+            String what, DType storedIn, float[] actual, double[] expected, double[] magnitude, Tolerance tolerance) {
         for (int i = 0; i < expected.length; i++) {
-            double rounding = actual.dtype() == DType.BF16 ? Tolerances.bfloat16Rounding(expected[i]) : 0;
-            comparison.element(what, i, values[i], expected[i], tolerance.at(magnitude[i]) + rounding);
+            double rounding = storedIn == DType.BF16 ? Tolerances.bfloat16Rounding(expected[i]) : 0;
+            comparison.element(what, i, actual[i], expected[i], tolerance.at(magnitude[i]) + rounding);
         }
     }
 

@@ -44,6 +44,15 @@ class ActivationTest {
     }
 
     @Test
+    void theSigmoidIsHalfAtZeroAndItsSlopeAQuarter() {
+        assertThat(run(Pointwise.SIGMOID, 0).item()).isEqualTo(0.5);
+        Tensor x = Tensor.allocate(context, DType.F32, 1);
+        Tensor dy = Tensor.allocate(context, DType.F32, 1).set(8f);
+        new Activation(Pointwise.SIGMOID).backward(context, x, dy, dy);
+        assertThat(dy.item()).isEqualTo(2);
+    }
+
+    @Test
     void gradientOfReluPassesWhereTheInputIsPositive() {
         Tensor x = Tensor.allocate(context, DType.F32, 3).set(-1f, 0f, 1f);
         Tensor dy = Tensor.allocate(context, DType.F32, 3).set(5f, 5f, 5f);

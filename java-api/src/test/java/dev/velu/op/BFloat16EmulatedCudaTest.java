@@ -38,7 +38,9 @@ class BFloat16EmulatedCudaTest {
     private static final Conv2d DEPTHWISE = new Conv2d(1, 1, 1, 1, 1, 1, 8);
     private static final MaxPool2d MAX_POOL = MaxPool2d.of(3, 2, 1);
     private static final AvgPool2d AVG_POOL = new AvgPool2d(PoolWindow.of(3, 2, 1), false);
-    private static final Dropout DROPOUT = new Dropout(0.3f, 5, 1);
+    private static final AdaptiveAvgPool2d ADAPTIVE_POOL = new AdaptiveAvgPool2d(4, 5);
+    private static final Dropout STOCHASTIC_DEPTH = new Dropout(0.3f, 5, 1, Dropout.Mode.ROW);
+    private static final Dropout DROPOUT = new Dropout(0.3f, 5, 1, Dropout.Mode.ELEMENT);
     private static final SoftmaxCrossEntropy LOSS = new SoftmaxCrossEntropy(0.1f);
     private static final HostTensor STEP =
             HostTensor.of(new TensorType(DType.I64, Shape.of()), MemorySegment.ofArray(new long[] {3}));
@@ -63,7 +65,7 @@ class BFloat16EmulatedCudaTest {
     }
 
     static Stream<Case> cases() {
-        return Stream.of(elementwise(), rows(), convolutions(), pooling(), losses(), optimizers())
+        return Stream.of(elementwise(), rows(), convolutions(), transformers(), pooling(), losses(), optimizers())
                 .flatMap(List::stream);
     }
 
@@ -84,6 +86,15 @@ class BFloat16EmulatedCudaTest {
         cases.add(Case.of(new Transpose.Forward(Transpose.nchwToNhwc()), BFloat16Tolerance.EXACT, data(3, 2, 5, 7, 3)));
         cases.add(Case.of(new Dropout.Forward(DROPOUT), BFloat16Tolerance.EXACT, x, STEP));
         cases.add(Case.of(new Dropout.Backward(DROPOUT), BFloat16Tolerance.EXACT, dy, STEP));
+        cases.add(Case.of(new Dropout.Forward(STOCHASTIC_DEPTH), BFloat16Tolerance.EXACT, x, STEP));
+        cases.add(Case.of(new Dropout.Backward(STOCHASTIC_DEPTH), BFloat16Tolerance.EXACT, dy, STEP));
+        HostTensor tokens = data(4, 3, 5, 13);
+        cases.add(Case.of(new FirstToken.Forward(), BFloat16Tolerance.EXACT, tokens));
+        cases.add(Case.of(new FirstToken.Backward(tokens.type().shape()), BFloat16Tolerance.EXACT, data(5, 3, 13)));
+        HostTensor images = data(6, 2, 5, 7, 13);
+        HostTensor scale = data(7, 2, 1, 1, 13);
+        cases.add(Case.of(new ChannelScale.Forward(), BFloat16Tolerance.EXACT, images, scale));
+        cases.add(Case.of(new ChannelScale.Backward(), BFloat16Tolerance.SUM, images, scale, data(8, 2, 5, 7, 13)));
         return cases;
     }
 
@@ -148,6 +159,7 @@ class BFloat16EmulatedCudaTest {
                     null,
                     mean,
                     var,
+                    null,
                     null));
             cases.add(Case.of(
                     new BatchNorm.Backward(NORM_VELU, true),
@@ -160,7 +172,8 @@ class BFloat16EmulatedCudaTest {
                     lambda,
                     mean,
                     var,
-                    moments));
+                    moments,
+                    residual));
         }
         return cases;
     }
@@ -185,8 +198,82 @@ class BFloat16EmulatedCudaTest {
         HostTensor matrix = data(28, 16, 24);
         HostTensor products = data(29, 5, 16);
         cases.add(Case.of(new Linear.Forward(), BFloat16Tolerance.SUM, rows, matrix, bias));
+        cases.add(Case.of(new Conv2d.Forward(CONVOLUTION, Pointwise.RELU), BFloat16Tolerance.SUM, x, weight, bias));
+        cases.add(Case.of(
+                new Conv2d.Forward(DEPTHWISE, Pointwise.SILU),
+                BFloat16Tolerance.STORED_BETWEEN_PASSES,
+                x,
+                filters,
+                null));
+        cases.add(Case.of(
+                new Linear.Forward(Pointwise.GELU), BFloat16Tolerance.STORED_BETWEEN_PASSES, rows, matrix, bias));
+        HostTensor scale = data(34, 2, 1, 1, 8);
+        HostTensor projection = data(35, 5, 1, 1, 8);
+        HostTensor projected = data(36, 2, 7, 6, 5);
+        cases.add(Case.of(new ScaledLinear.Forward(), BFloat16Tolerance.STORED_BETWEEN_PASSES, x, scale, projection));
+        cases.add(Case.of(
+                new ScaledLinear.BackwardData(),
+                BFloat16Tolerance.STORED_BETWEEN_PASSES,
+                x,
+                scale,
+                projected,
+                projection));
+        cases.add(Case.of(
+                new ScaledLinear.BackwardWeights(), BFloat16Tolerance.STORED_BETWEEN_PASSES, x, scale, projected));
         cases.add(Case.of(new Linear.BackwardData(), BFloat16Tolerance.SUM, products, matrix));
         cases.add(Case.of(new Linear.BackwardWeights(true), BFloat16Tolerance.SUM, rows, products));
+        return cases;
+    }
+
+    private static List<Case> transformers() {
+        List<Case> cases = new ArrayList<>();
+        HostTensor qkv = data(61, 2, 7, 3 * 12);
+        HostTensor y = data(62, 2, 7, 12);
+        HostTensor dy = data(63, 2, 7, 12);
+        Attention attention = new Attention(3);
+        cases.add(Case.of(new Attention.Forward(attention, true), BFloat16Tolerance.SHORT_POLYNOMIALS, qkv));
+        cases.add(Case.of(
+                new Attention.Backward(attention),
+                BFloat16Tolerance.SHORT_POLYNOMIALS,
+                qkv,
+                y,
+                dy,
+                fixed(64, 2, 3, 7)));
+        HostTensor patches = data(65, 2, 6, 12);
+        cases.add(Case.of(
+                new TokenEmbedding.Forward(),
+                BFloat16Tolerance.EXACT,
+                patches,
+                fixed(66, 1, 1, 12),
+                fixed(67, 1, 7, 12)));
+        cases.add(Case.of(new TokenEmbedding.Backward(), BFloat16Tolerance.SUM, dy));
+        LayerNorm norm = new LayerNorm(1e-6f);
+        for (long channels : new long[] {1, 13, 64, 520}) {
+            HostTensor x = data(71, 9, channels);
+            HostTensor other = data(72, 9, channels);
+            HostTensor gradient = data(73, 9, channels);
+            HostTensor weight = fixed(74, channels);
+            HostTensor bias = fixed(75, channels);
+            cases.add(Case.of(new LayerNorm.Forward(norm, true), BFloat16Tolerance.SUM, x, null, weight, bias));
+            if (channels > 1) {
+                cases.add(Case.of(
+                        new LayerNorm.Forward(norm, true),
+                        BFloat16Tolerance.STORED_BETWEEN_PASSES,
+                        x,
+                        other,
+                        weight,
+                        bias));
+            }
+            cases.add(Case.of(
+                    new LayerNorm.Backward(norm),
+                    BFloat16Tolerance.SUM,
+                    x,
+                    gradient,
+                    other,
+                    weight,
+                    fixed(76, 9),
+                    positive(77, 9)));
+        }
         return cases;
     }
 
@@ -205,6 +292,11 @@ class BFloat16EmulatedCudaTest {
                 Case.of(new MaxPool2d.Backward(MAX_POOL, x.type().shape()), BFloat16Tolerance.EXACT, dy, argmax),
                 Case.of(new AvgPool2d.Forward(AVG_POOL), BFloat16Tolerance.SUM, x),
                 Case.of(new AvgPool2d.Backward(AVG_POOL, x.type().shape()), BFloat16Tolerance.SUM, dy),
+                Case.of(new AdaptiveAvgPool2d.Forward(ADAPTIVE_POOL), BFloat16Tolerance.SUM, x),
+                Case.of(
+                        new AdaptiveAvgPool2d.Backward(ADAPTIVE_POOL, x.type().shape()),
+                        BFloat16Tolerance.SUM,
+                        data(34, 2, 4, 5, 13)),
                 Case.of(new GlobalAvgPool.Forward(), BFloat16Tolerance.SUM, x),
                 Case.of(new GlobalAvgPool.Backward(x.type().shape()), BFloat16Tolerance.SUM, data(33, 2, 13)));
     }

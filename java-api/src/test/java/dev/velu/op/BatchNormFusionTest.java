@@ -24,7 +24,7 @@ class BatchNormFusionTest {
     }
 
     private Operation.Fused fuse(Value normed, Value next) {
-        return normed.producer().operation().fuse(normed.producer(), next.producer());
+        return normed.producer().operation().fuse(normed.producer(), next.producer(), true);
     }
 
     @Test
@@ -56,6 +56,13 @@ class BatchNormFusionTest {
     }
 
     @Test
+    void aSigmoidStays() {
+        Value normed = training();
+        assertThat(fuse(normed, new Activation(Pointwise.SIGMOID).apply(graph, normed)))
+                .isNull();
+    }
+
+    @Test
     void veluJoinsWithItsLambdaItsWeightAndItsMoments() {
         Value normed = training();
         Velu velu = new Velu(VeluParameters.released(), 0.1f);
@@ -84,7 +91,7 @@ class BatchNormFusionTest {
         assertThat(withSum.inputs().get(3)).isSameAs(shortcut);
         Value y = new Activation(Pointwise.RELU).apply(graph, sum);
         Node joined = new Node(withSum.operation(), withSum.inputs(), withSum.outputs(), "");
-        Operation.Fused withRelu = joined.operation().fuse(joined, y.producer());
+        Operation.Fused withRelu = joined.operation().fuse(joined, y.producer(), true);
         assertThat(withRelu.operation()).isEqualTo(new BatchNorm.ForwardInference(NORM.with(Pointwise.RELU, 0), false));
         assertThat(withRelu.inputs().get(3)).isSameAs(shortcut);
         assertThat(withRelu.outputs()).containsExactly(y, null);

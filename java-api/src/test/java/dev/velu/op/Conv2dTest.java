@@ -2,11 +2,16 @@ package dev.velu.op;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.velu.device.Context;
 import dev.velu.device.Device;
 import dev.velu.device.Isa;
+import dev.velu.graph.Fusion;
+import dev.velu.graph.Graph;
+import dev.velu.graph.Node;
 import dev.velu.graph.Operation;
+import dev.velu.graph.Value;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Tensor;
 import dev.velu.tensor.TensorType;
@@ -31,6 +36,50 @@ class Conv2dTest {
         assertThat(y.item()).isEqualTo(4321.5);
         conv.forward(context, x, weight, null, y);
         assertThat(y.item()).isEqualTo(4321);
+    }
+
+    @Test
+    void theActivationIsAppliedToTheSum() {
+        Tensor bias = Tensor.allocate(context, DType.F32, 1).set(-4320f);
+        conv.forward(context, x, weight, bias, Pointwise.SIGMOID, y);
+        assertThat(y.item()).isCloseTo(0.7310586, within(1e-6));
+        conv.forward(context, x, weight, bias, Pointwise.RELU6, y);
+        assertThat(y.item()).isEqualTo(1);
+    }
+
+    private Node followedBy(Pointwise function, boolean differentiated) {
+        Graph graph = new Graph();
+        Value image = graph.input("image", TensorType.f32(1, 4, 4, 2));
+        Value kernel = graph.input("kernel", TensorType.f32(3, 3, 3, 2));
+        new Activation(function).apply(graph, conv.apply(graph, image, kernel, null));
+        Fusion.fuse(graph, differentiated);
+        return graph.nodes().getLast();
+    }
+
+    @Test
+    void anActivationWhoseGradientNeedsOnlyItsResultJoins() {
+        for (Pointwise function : new Pointwise[] {Pointwise.RELU, Pointwise.RELU6}) {
+            assertThat(followedBy(function, true).operation()).isEqualTo(new Conv2d.Forward(conv, function));
+        }
+    }
+
+    @Test
+    void anyActivationJoinsWithoutAGradientAndNoOtherWithOne() {
+        for (Pointwise function : new Pointwise[] {Pointwise.SILU, Pointwise.GELU, Pointwise.SIGMOID}) {
+            assertThat(followedBy(function, false).operation()).isEqualTo(new Conv2d.Forward(conv, function));
+            assertThat(followedBy(function, true).operation()).isEqualTo(new Activation.Forward(function));
+        }
+    }
+
+    @Test
+    void aSecondActivationStays() {
+        Graph graph = new Graph();
+        Value image = graph.input("image", TensorType.f32(1, 4, 4, 2));
+        Value kernel = graph.input("kernel", TensorType.f32(3, 3, 3, 2));
+        Activation relu = new Activation(Pointwise.RELU);
+        relu.apply(graph, relu.apply(graph, conv.apply(graph, image, kernel, null)));
+        Fusion.fuse(graph, false);
+        assertThat(graph.nodes()).hasSize(2);
     }
 
     @Test

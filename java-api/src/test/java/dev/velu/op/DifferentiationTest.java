@@ -77,7 +77,7 @@ class DifferentiationTest {
         y = MaxPool2d.of(3, 2, 1).apply(graph, y);
         y = new Activation(Pointwise.SILU).apply(graph, norm("last", y));
         y = AvgPool2d.of(2, 1).apply(graph, y);
-        y = new Dropout(0.25f, 11, 0).apply(graph, y, step);
+        y = new Dropout(0.25f, 11, 0, Dropout.Mode.ELEMENT).apply(graph, y, step);
         y = new GlobalAvgPool().apply(graph, y);
         y = new Linear().apply(graph, y, parameter("fc.weight", RANDOM, 5, 8), parameter("fc.bias", RANDOM, 5));
         return new SoftmaxCrossEntropy(0.1f).apply(graph, y, labels);
@@ -86,7 +86,7 @@ class DifferentiationTest {
     private Map<String, float[]> gradients(boolean fused) {
         Value loss = network();
         if (fused) {
-            Fusion.fuse(graph);
+            Fusion.fuse(graph, true);
         }
         Map<Parameter, Value> differentiated = Autodiff.differentiate(graph, loss);
         parameters.allocate(context, true);
@@ -140,7 +140,7 @@ class DifferentiationTest {
     void fusionLeavesOneNormForTheSumAndTheActivation() {
         network();
         int before = graph.nodes().size();
-        Fusion.fuse(graph);
+        Fusion.fuse(graph, true);
         assertThat(graph.nodes()).hasSize(before - 3);
         assertThat(graph.nodes()).noneMatch(node -> node.operation() instanceof Add.Forward);
         assertThat(graph.nodes()).noneMatch(node -> node.operation() instanceof Velu.Forward);

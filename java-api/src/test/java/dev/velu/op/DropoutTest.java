@@ -1,5 +1,7 @@
 package dev.velu.op;
 
+import static dev.velu.op.Dropout.Mode.ELEMENT;
+import static dev.velu.op.Dropout.Mode.ROW;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
@@ -30,7 +32,7 @@ class DropoutTest {
 
     @Test
     void keepsTheAskedShareAndScalesIt() {
-        float[] kept = drop(new Dropout(0.25f, 1, 0));
+        float[] kept = drop(new Dropout(0.25f, 1, 0, ELEMENT));
         int zeros = 0;
         for (float value : kept) {
             assertThat(value == 0 || Math.abs(value - 4 / 3f) < 1e-6).isTrue();
@@ -41,7 +43,7 @@ class DropoutTest {
 
     @Test
     void theGradientHasTheSameMask() {
-        Dropout dropout = new Dropout(0.5f, 3, 2);
+        Dropout dropout = new Dropout(0.5f, 3, 2, ELEMENT);
         float[] kept = drop(dropout);
         dropout.backward(context, x, step, x);
         assertThat(x.toFloatArray()).isEqualTo(kept);
@@ -49,24 +51,69 @@ class DropoutTest {
 
     @Test
     void anotherStepHasAnotherMask() {
-        float[] first = drop(new Dropout(0.5f, 3, 2));
+        float[] first = drop(new Dropout(0.5f, 3, 2, ELEMENT));
         RandomFill.fill(context, step.segment(), step.type(), new Initializer.Constant(1), 0, 0);
-        assertThat(drop(new Dropout(0.5f, 3, 2))).isNotEqualTo(first);
+        assertThat(drop(new Dropout(0.5f, 3, 2, ELEMENT))).isNotEqualTo(first);
+    }
+
+    @Test
+    void imagesAreKeptOrDroppedAsAWhole() {
+        Dropout dropout = new Dropout(0.25f, 1, 0, ROW);
+        Tensor images = Tensor.allocate(context, DType.F32, 1000, 2, 5);
+        RandomFill.fill(context, images.segment(), 10_000, new Initializer.Constant(1), 0, 0);
+        dropout.forward(context, images, step, images);
+        float[] kept = images.toFloatArray();
+        int zeros = 0;
+        for (int image = 0; image < 1000; image++) {
+            for (int i = 0; i < 10; i++) {
+                assertThat(kept[10 * image + i]).isEqualTo(kept[10 * image]);
+            }
+            zeros += kept[10 * image] == 0 ? 1 : 0;
+        }
+        assertThat(zeros).isBetween(200, 300);
+    }
+
+    @Test
+    void imagesHaveTheMaskOfAsManyElements() {
+        RandomFill.fill(context, x.segment(), COUNT, new Initializer.Constant(1), 0, 0);
+        new Dropout(0.5f, 3, 2, ELEMENT).forward(context, x, step, y);
+        Tensor images = Tensor.allocate(context, DType.F32, COUNT, 3);
+        RandomFill.fill(context, images.segment(), 3L * COUNT, new Initializer.Constant(1), 0, 0);
+        new Dropout(0.5f, 3, 2, ROW).backward(context, images, step, images);
+        float[] elements = y.toFloatArray();
+        float[] rows = images.toFloatArray();
+        for (int i = 0; i < rows.length; i++) {
+            assertThat(rows[i]).isEqualTo(elements[i / 3]);
+        }
+    }
+
+    @Test
+    void noImagesAreNoWork() {
+        Tensor none = Tensor.allocate(context, DType.F32, 0, 3);
+        new Dropout(0.5f, 3, 2, ROW).forward(context, none, step, none);
+    }
+
+    @Test
+    void aScalarHasNoImages() {
+        Tensor scalar = Tensor.allocate(context, DType.F32);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new Dropout(0.5f, 0, 0, ROW).forward(context, scalar, step, scalar))
+                .withMessage("dropout_forward: x is a scalar, expected a first axis of images to keep or drop");
     }
 
     @Test
     void aProbabilityOutsideItsRangeIsNamed() {
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new Dropout(1, 0, 0))
+                .isThrownBy(() -> new Dropout(1, 0, 0, ELEMENT))
                 .withMessage("dropout probability 1.0 is outside [0, 1)");
-        assertThatIllegalArgumentException().isThrownBy(() -> new Dropout(Float.NaN, 0, 0));
+        assertThatIllegalArgumentException().isThrownBy(() -> new Dropout(Float.NaN, 0, 0, ELEMENT));
     }
 
     @Test
     void aStepThatIsNotACountIsNamed() {
         Tensor floats = Tensor.allocate(context, DType.F32);
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new Dropout(0.5f, 0, 0).forward(context, x, floats, y))
+                .isThrownBy(() -> new Dropout(0.5f, 0, 0, ELEMENT).forward(context, x, floats, y))
                 .withMessage("dropout_forward: step is F32 [], expected I64 []");
     }
 }

@@ -41,7 +41,7 @@ class MixedPrecisionEmulatedCudaTest {
     /** Training steps of SGD on one batch; gradients and values are those of the last. */
     private Step train(DType dtype, int steps, float learningRate) {
         SmallNetwork network = new SmallNetwork(dtype);
-        Fusion.fuse(network.graph());
+        Fusion.fuse(network.graph(), true);
         Autodiff.differentiate(network.graph(), network.loss());
         network.parameters().allocate(context, true);
         network.parameters().initialize(3);

@@ -33,7 +33,7 @@ class MixedPrecisionTest {
     @Test
     void everyActivationAndItsGradientIsBfloat16AndEveryParametersGradientIsFloat32() {
         SmallNetwork network = new SmallNetwork(DType.BF16);
-        Fusion.fuse(network.graph());
+        Fusion.fuse(network.graph(), true);
         Map<Parameter, Value> gradients = Autodiff.differentiate(network.graph(), network.loss());
         assertThat(gradients).hasSize(7);
         gradients.forEach((parameter, gradient) -> assertThat(gradient.type()).isEqualTo(parameter.type()));
@@ -67,8 +67,8 @@ class MixedPrecisionTest {
     void fusionJoinsTheSameOperationsInBothPrecisions() {
         SmallNetwork wide = new SmallNetwork(DType.F32);
         SmallNetwork narrow = new SmallNetwork(DType.BF16);
-        Fusion.fuse(wide.graph());
-        Fusion.fuse(narrow.graph());
+        Fusion.fuse(wide.graph(), true);
+        Fusion.fuse(narrow.graph(), true);
         assertThat(narrow.graph().nodes())
                 .hasSize(wide.graph().nodes().size() + casts(narrow.graph()).size());
         assertThat(narrow.graph().nodes()).noneMatch(node -> node.operation() instanceof Velu.Forward);

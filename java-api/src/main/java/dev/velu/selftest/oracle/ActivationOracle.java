@@ -14,6 +14,7 @@ public final class ActivationOracle {
             case RELU6 -> Math.min(Math.max(x, 0), 6);
             case SILU -> x * sigmoid(x);
             case GELU -> x * normalDistribution(x);
+            case SIGMOID -> sigmoid(x);
         };
     }
 
@@ -24,6 +25,7 @@ public final class ActivationOracle {
             case RELU6 -> Double.isNaN(x) ? x : x > 0 && x < 6 ? 1 : 0;
             case SILU -> sigmoid(x) * (1 + x * (1 - sigmoid(x)));
             case GELU -> normalDistribution(x) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
+            case SIGMOID -> sigmoid(x) * sigmoid(-x);
         };
     }
 

@@ -289,4 +289,91 @@ class OracleTest {
         assertThat(mean).isCloseTo(3, within(0.05));
         assertThat(variance).isCloseTo(4, within(0.1));
     }
+
+    @Test
+    void attentionGradientMatchesDifferences() {
+        AttentionOracle o = new AttentionOracle(2, 4, 2, 3, 0.6);
+        double[] qkv = normal(1, o.qkvSize());
+        double[] dy = normal(2, o.ySize());
+        assertGradient(
+                o.backward(qkv, dy).dqkv(),
+                qkv,
+                point -> dot(dy, o.forward(point).y()));
+    }
+
+    @Test
+    void attentionToOneTokenGivesItsValue() {
+        AttentionOracle o = new AttentionOracle(1, 1, 1, 2, 1);
+        AttentionOracle.Forward forward = o.forward(new double[] {1, 2, 3, 4, 5, 6});
+        assertThat(forward.y()).containsExactly(5, 6);
+        assertThat(forward.logSumExp()).containsExactly(11);
+    }
+
+    @Test
+    void layerNormGradientMatchesDifferences() {
+        LayerNormOracle o = new LayerNormOracle(3, 7, 1e-3);
+        double[] z = normal(1, 21);
+        double[] weight = normal(2, 7);
+        double[] bias = normal(3, 7);
+        double[] dy = normal(4, 21);
+        double[] addend = normal(5, 21);
+        LayerNormOracle.Backward gradient = o.backward(z, dy, addend, weight);
+        assertGradient(
+                gradient.dz(),
+                z,
+                point -> dot(dy, o.forward(point, weight, bias).y()) + dot(addend, point));
+        assertGradient(
+                gradient.dweight(),
+                weight,
+                point -> dot(dy, o.forward(z, point, bias).y()));
+        assertGradient(
+                gradient.dbias(),
+                bias,
+                point -> dot(dy, o.forward(z, weight, point).y()));
+    }
+
+    @Test
+    void scaledLinearGradientsMatchDifferences() {
+        ScaledLinearOracle o = new ScaledLinearOracle(2, 3, 4, 5);
+        double[] x = normal(1, o.xSize());
+        double[] scale = normal(2, 8);
+        double[] weight = normal(3, 20);
+        double[] dy = normal(4, o.ySize());
+        assertGradient(o.backwardX(scale, dy, weight), x, point -> dot(dy, o.forward(point, scale, weight)));
+        assertGradient(o.backwardScale(x, dy, weight), scale, point -> dot(dy, o.forward(x, point, weight)));
+        assertGradient(o.backwardWeights(x, scale, dy), weight, point -> dot(dy, o.forward(x, scale, point)));
+    }
+
+    @Test
+    void channelScaleGradientsMatchDifferences() {
+        ChannelScaleOracle o = new ChannelScaleOracle(2, 3, 4);
+        double[] x = normal(1, o.xSize());
+        double[] scale = normal(2, o.scaleSize());
+        double[] dy = normal(3, o.xSize());
+        assertGradient(o.forward(dy, scale), x, point -> dot(dy, o.forward(point, scale)));
+        assertGradient(o.backwardScale(x, dy), scale, point -> dot(dy, o.forward(x, point)));
+    }
+
+    @Test
+    void tokenEmbeddingGradientsMatchDifferences() {
+        TokenEmbeddingOracle o = new TokenEmbeddingOracle(2, 3, 4);
+        double[] x = normal(1, o.xSize());
+        double[] classToken = normal(2, 4);
+        double[] position = normal(3, o.positionSize());
+        double[] dy = normal(4, o.ySize());
+        assertGradient(o.backwardX(dy), x, point -> dot(dy, o.forward(point, classToken, position)));
+        assertGradient(o.backwardPosition(dy), position, point -> dot(dy, o.forward(x, classToken, point)));
+        assertGradient(
+                Arrays.copyOf(o.backwardPosition(dy), 4), classToken, point -> dot(dy, o.forward(x, point, position)));
+    }
+
+    @Test
+    void adaptiveAveragesHaveTorchsWindows() {
+        AdaptiveAvgPool2dOracle o = new AdaptiveAvgPool2dOracle(1, 1, 5, 1, 1, 3);
+        // Windows [0, 1], [1, 3], [3, 4].
+        assertThat(o.forward(new double[] {1, 2, 3, 4, 6})).containsExactly(1.5, 3, 5);
+        double[] x = normal(1, 5);
+        double[] dy = normal(2, 3);
+        assertGradient(o.backward(dy), x, point -> dot(dy, o.forward(point)));
+    }
 }
