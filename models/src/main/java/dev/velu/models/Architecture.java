@@ -16,13 +16,26 @@ public interface Architecture {
     /** Smallest height and width that leaves every layer at least one pixel. */
     int minimumSize();
 
+    /** Heights and widths are multiples of this. */
+    default int sizeMultiple() {
+        return 1;
+    }
+
+    /**
+     * What a usual learning rate is multiplied with to train the network from random weights: 1, or less where no batch
+     * normalization keeps activations in scale.
+     */
+    default float learningRateFactor() {
+        return 1;
+    }
+
     /** The activation function at its sites as published. */
     ActivationFunction defaultActivation();
 
     /** Whether the standard classifier contains activation sites. */
     boolean standardHeadHasActivations();
 
-    /** Images {@code [N, S, S, 3]} to features {@code [N, H, W, C]}. */
+    /** Images {@code [N, S, S, 3]} to features {@code [N, H, W, C]} or {@code [N, C]}. */
     Value features(NetworkBuilder net, Value images);
 
     /** Features to logits {@code [N, classes]} as published. */
@@ -30,7 +43,14 @@ public interface Architecture {
 
     /** Every architecture there is. */
     static List<Architecture> all() {
-        return List.of(new ResNet50());
+        return List.of(
+                new Vgg19(false),
+                new Vgg19(true),
+                new ResNet50(),
+                new DenseNet121(),
+                new MobileNetV2(),
+                new EfficientNetB3(),
+                new VisionTransformerB16());
     }
 
     /** @throws IllegalArgumentException for an unknown name; lists the known ones */

@@ -81,7 +81,7 @@ public final class InferenceStep implements AutoCloseable {
      * @throws IllegalStateException if {@link #capacity} batches are under way
      */
     public void submit(MemorySegment images, MemorySegment labels) {
-        pipeline.submit(images, labels, 0);
+        pipeline.submit(images, labels, 0, 0);
     }
 
     /**
@@ -118,16 +118,29 @@ public final class InferenceStep implements AutoCloseable {
         return pipeline.results().get(ValueLayout.JAVA_LONG, top5Offset);
     }
 
-    /** Probabilities of one row of the batch awaited last, by class. */
-    public double[] probabilities(int row) {
+    /** The scores of one row of the batch awaited last, one for each class. */
+    public float[] logits(int row) {
         if (row < 0 || row >= batch) {
             throw new IndexOutOfBoundsException("row " + row + " is outside 0.." + (batch - 1));
         }
-        MemorySegment logits = pipeline.results().asSlice(logitsOffset);
+        float[] logits = new float[classes];
+        MemorySegment.copy(
+                pipeline.results(),
+                ValueLayout.JAVA_FLOAT,
+                logitsOffset + (long) row * classes * Float.BYTES,
+                logits,
+                0,
+                classes);
+        return logits;
+    }
+
+    /** Probabilities of one row of the batch awaited last, by class. */
+    public double[] probabilities(int row) {
+        float[] logits = logits(row);
         double[] values = new double[classes];
         double largest = Double.NEGATIVE_INFINITY;
         for (int c = 0; c < classes; c++) {
-            values[c] = logits.getAtIndex(ValueLayout.JAVA_FLOAT, (long) row * classes + c);
+            values[c] = logits[c];
             largest = Math.max(largest, values[c]);
         }
         double sum = 0;

@@ -29,26 +29,45 @@ public record Network(
         List<ActivationSite> sites) {
     /** Name of the input {@code [N, S, S, 3]} U8. */
     public static final String IMAGES = "images";
+    /** Name of the input {@code []} I64: number of the training step, if dropout or stochastic depth draw from it. */
+    public static final String STEP = "step";
 
     private static final int PAPER_HIDDEN_1 = 256;
     private static final int PAPER_HIDDEN_2 = 64;
     private static final String PAPER_LAMBDA = "head.activation.lambda";
 
     /**
+     * Records a network whose dropout, if any, draws with seed 0.
+     *
+     * @see #build(NetworkSpec, Parameters, int, boolean, NormalizeImage, long)
+     */
+    public static Network build(
+            NetworkSpec spec, Parameters parameters, int batch, boolean training, NormalizeImage normalization) {
+        return build(spec, parameters, batch, training, normalization, 0);
+    }
+
+    /**
      * Records a network.
      *
      * @param parameters where its parameters are declared; pass the same ones again to share them
      * @param batch images in a batch, positive
-     * @param training batch statistics, VeLU's moments as results, pooling positions for the backward pass
+     * @param training batch statistics, dropout, VeLU's moments as results, pooling positions for the backward pass
      * @param normalization what is done to pixels first
+     * @param seed what dropout and stochastic depth draw with, beside the number of the step; unused for inference
      */
     public static Network build(
-            NetworkSpec spec, Parameters parameters, int batch, boolean training, NormalizeImage normalization) {
+            NetworkSpec spec,
+            Parameters parameters,
+            int batch,
+            boolean training,
+            NormalizeImage normalization,
+            long seed) {
         if (batch < 1) {
             throw new IllegalArgumentException("batch size " + batch + " is not positive");
         }
         Graph graph = new Graph();
-        NetworkBuilder net = new NetworkBuilder(graph, parameters, training, spec.bodyActivation(), spec.w2Weight());
+        NetworkBuilder net =
+                new NetworkBuilder(graph, parameters, training, spec.bodyActivation(), spec.w2Weight(), seed);
         Value pixels = graph.input(IMAGES, new TensorType(DType.U8, Shape.of(batch, spec.size(), spec.size(), 3)));
         Value images = graph.within(
                 "input",

@@ -7,13 +7,23 @@ import dev.velu.nn.Parameter;
 import dev.velu.nn.Parameters;
 import dev.velu.op.Activation;
 import dev.velu.op.ActivationFunction;
+import dev.velu.op.AdaptiveAvgPool2d;
 import dev.velu.op.Add;
+import dev.velu.op.Attention;
+import dev.velu.op.AvgPool2d;
 import dev.velu.op.BatchNorm;
+import dev.velu.op.ChannelScale;
+import dev.velu.op.Concat;
 import dev.velu.op.Conv2d;
+import dev.velu.op.Dropout;
+import dev.velu.op.FirstToken;
 import dev.velu.op.GlobalAvgPool;
+import dev.velu.op.LayerNorm;
 import dev.velu.op.Linear;
 import dev.velu.op.MaxPool2d;
 import dev.velu.op.Pointwise;
+import dev.velu.op.Reshape;
+import dev.velu.op.TokenEmbedding;
 import dev.velu.op.Velu;
 import dev.velu.op.VeluParameters;
 import dev.velu.tensor.DType;
@@ -33,66 +43,91 @@ import java.util.function.Supplier;
 public final class NetworkBuilder {
     private static final float BATCH_NORM_EPS = 1e-5f;
     private static final float BATCH_NORM_MOMENTUM = 0.1f;
+    private static final Initializer ZERO = new Initializer.Constant(0);
+    private static final Initializer ONE = new Initializer.Constant(1);
 
     private final Graph graph;
     private final Parameters parameters;
     private final boolean training;
     private final float w2Weight;
+    private final long seed;
     private final List<Layer> layers = new ArrayList<>();
     private final List<Layer> stages = new ArrayList<>();
     private final List<ActivationSite> sites = new ArrayList<>();
     private final Map<String, Integer> calls = new HashMap<>();
     private ActivationFunction activation;
+    private Value step;
+    private int randomSites;
 
     /**
-     * @param training whether batch norm uses the batch's statistics and VeLU's moments are kept
+     * @param training whether batch norm uses the batch's statistics, dropout draws, and VeLU's moments are kept
      * @param activation the activation function of the sites that follow
      * @param w2Weight weight of the Wasserstein-2 term of every VeLU site
+     * @param seed what dropout and stochastic depth draw with
      */
     NetworkBuilder(
-            Graph graph, Parameters parameters, boolean training, ActivationFunction activation, float w2Weight) {
+            Graph graph,
+            Parameters parameters,
+            boolean training,
+            ActivationFunction activation,
+            float w2Weight,
+            long seed) {
         this.graph = graph;
         this.parameters = parameters;
         this.training = training;
         this.activation = activation;
         this.w2Weight = w2Weight;
+        this.seed = seed;
     }
 
     /** Size of the last axis. */
-    static long channels(Value x) {
+    public static long channels(Value x) {
         return x.type().shape().size(-1);
     }
 
     /** Convolution without bias, square kernel; He initialization by fan-out. x {@code [N, H, W, C]}. */
     public Value conv2d(String name, Value x, long outChannels, int kernel, int stride, int padding) {
-        return module(name, "Conv2d", x, () -> {
-            Parameter weight = parameters.declare(new Parameter(
+        return conv2d(
+                name, x, Convolution.of(outChannels, kernel).stride(stride).padding(padding));
+    }
+
+    /** Convolution. x {@code [N, H, W, C]}. */
+    public Value conv2d(String name, Value x, Convolution c) {
+        Conv2d conv2d = new Conv2d(c.stride(), c.stride(), c.padding(), c.padding(), 1, 1, c.groups());
+        return module(name, "Conv2d", conv2d, () -> {
+            Value weight = graph.parameter(parameters.declare(new Parameter(
                     name + ".weight",
-                    TensorType.f32(outChannels, kernel, kernel, channels(x)),
+                    TensorType.f32(c.outChannels(), c.kernel(), c.kernel(), channels(x) / c.groups()),
                     Parameter.Role.WEIGHT,
                     Parameter.Layout.CONVOLUTION,
-                    Initializer.heNormal(outChannels * kernel * kernel)));
-            return Conv2d.of(stride, padding).apply(graph, x, graph.parameter(weight), null);
+                    c.initializer())));
+            Value bias = c.bias() ? parameter(name + ".bias", ZERO, c.outChannels()) : null;
+            return conv2d.apply(graph, x, weight, bias);
         });
     }
 
     /** Batch normalization, eps 1e-5, momentum 0.1. x {@code [N, H, W, C]} or {@code [N, C]}. */
     public Value batchNorm(String name, Value x) {
-        return module(name, "BatchNorm2d", x, () -> {
-            Value weight = vector(name + ".weight", channels(x), Parameter.Role.WEIGHT, 1);
-            Value bias = vector(name + ".bias", channels(x), Parameter.Role.WEIGHT, 0);
-            Value runningMean = vector(name + ".running_mean", channels(x), Parameter.Role.BUFFER, 0);
-            Value runningVar = vector(name + ".running_var", channels(x), Parameter.Role.BUFFER, 1);
-            Value batches = graph.parameter(parameters.declare(new Parameter(
-                    name + ".num_batches_tracked",
-                    new TensorType(DType.I64, Shape.of()),
-                    Parameter.Role.BUFFER,
-                    Parameter.Layout.PLAIN,
-                    new Initializer.Constant(0))));
-            BatchNorm norm = BatchNorm.of(BATCH_NORM_EPS, BATCH_NORM_MOMENTUM);
+        BatchNorm norm = BatchNorm.of(BATCH_NORM_EPS, BATCH_NORM_MOMENTUM);
+        return module(name, "BatchNorm2d", norm, () -> {
+            Value weight = parameter(name + ".weight", ONE, channels(x));
+            Value bias = parameter(name + ".bias", ZERO, channels(x));
+            Value runningMean = buffer(name + ".running_mean", TensorType.f32(channels(x)), ZERO);
+            Value runningVar = buffer(name + ".running_var", TensorType.f32(channels(x)), ONE);
+            Value batches = buffer(name + ".num_batches_tracked", new TensorType(DType.I64, Shape.of()), ZERO);
             return training
                     ? norm.applyTraining(graph, x, weight, bias, runningMean, runningVar, batches)
                     : norm.applyInference(graph, x, weight, bias, runningMean, runningVar);
+        });
+    }
+
+    /** Layer normalization over the last axis. */
+    public Value layerNorm(String name, Value x, float eps) {
+        LayerNorm norm = new LayerNorm(eps);
+        return module(name, "LayerNorm", norm, () -> {
+            Value weight = parameter(name + ".weight", ONE, channels(x));
+            Value bias = parameter(name + ".bias", ZERO, channels(x));
+            return norm.apply(graph, x, weight, bias);
         });
     }
 
@@ -105,27 +140,29 @@ public final class NetworkBuilder {
     /** An activation site whose VeLU shares the lambda of this name with others. */
     Value activation(String path, int call, String lambdaName, Value x) {
         sites.add(new ActivationSite(path, call, x.type().shape(), activation.label()));
-        return module(path, label(activation), x, () -> switch (activation) {
-            case Pointwise function -> new Activation(function).apply(graph, x);
-            case VeluParameters velu -> velu(path + "." + call, lambdaName, velu, x);
-        });
+        return switch (activation) {
+            case Pointwise function -> pointwise(path, function, x);
+            case VeluParameters velu -> velu(path, call, lambdaName, velu, x);
+        };
     }
 
-    private Value velu(String site, String lambdaName, VeluParameters velu, Value x) {
-        Parameter lambda = parameters.declare(new Parameter(
-                lambdaName,
-                TensorType.f32(),
-                Parameter.Role.ACTIVATION,
-                Parameter.Layout.PLAIN,
-                new Initializer.Constant(1)));
-        if (!training) {
-            return new Velu(velu, 0)
-                    .apply(graph, x, graph.parameter(lambda), false)
-                    .y();
-        }
-        Velu.Output output = new Velu(velu, w2Weight).apply(graph, x, graph.parameter(lambda));
-        graph.result(Network.momentsOf(site), output.moments());
-        return output.y();
+    /** A function that belongs to the architecture whatever the network's activation is, such as a gate: no activation site. */
+    public Value pointwise(String name, Pointwise function, Value x) {
+        Activation operation = new Activation(function);
+        return module(name, type(function), operation, () -> operation.apply(graph, x));
+    }
+
+    private Value velu(String path, int call, String lambdaName, VeluParameters params, Value x) {
+        Velu operation = new Velu(params, training ? w2Weight : 0);
+        return module(path, "VeLU", operation, () -> {
+            Value lambda = graph.parameter(parameters.declare(new Parameter(
+                    lambdaName, TensorType.f32(), Parameter.Role.ACTIVATION, Parameter.Layout.PLAIN, ONE)));
+            Velu.Output output = operation.apply(graph, x, lambda, training);
+            if (training) {
+                graph.result(Network.momentsOf(path + "." + call), output.moments());
+            }
+            return output.y();
+        });
     }
 
     /** Sum of two tensors of the same shape. */
@@ -133,44 +170,167 @@ public final class NetworkBuilder {
         return graph.within(name, () -> new Add().apply(graph, a, b));
     }
 
+    /** The channels of two tensors beside each other. */
+    public Value concat(String name, Value a, Value b) {
+        return graph.within(name, () -> new Concat().apply(graph, a, b));
+    }
+
+    /** Each channel of an image times its factor: x {@code [N, H, W, C]}, scale {@code [N, 1, 1, C]}. */
+    public Value channelScale(String name, Value x, Value scale) {
+        return graph.within(name, () -> new ChannelScale().apply(graph, x, scale));
+    }
+
     /** Max pooling with a square window and -inf padding. */
     public Value maxPool2d(String name, Value x, int kernel, int stride, int padding) {
-        return module(
-                name,
-                "MaxPool2d",
-                x,
-                () -> MaxPool2d.of(kernel, stride, padding).apply(graph, x, training));
+        MaxPool2d pool = MaxPool2d.of(kernel, stride, padding);
+        return module(name, "MaxPool2d", pool, () -> pool.apply(graph, x, training));
+    }
+
+    /** Average pooling with a square window without padding. */
+    public Value avgPool2d(String name, Value x, int kernel, int stride) {
+        AvgPool2d pool = AvgPool2d.of(kernel, stride);
+        return module(name, "AvgPool2d", pool, () -> pool.apply(graph, x));
+    }
+
+    /** Average pooling to a given size: {@code [N, H, W, C]} to {@code [N, size, size, C]}. */
+    public Value adaptiveAvgPool2d(String name, Value x, int size) {
+        AdaptiveAvgPool2d pool = new AdaptiveAvgPool2d(size, size);
+        Shape shape = x.type().shape();
+        return module(name, "AdaptiveAvgPool2d", pool, () -> {
+            if (shape.size(1) == size && shape.size(2) == size) {
+                return x;
+            }
+            return size == 1
+                    ? reshape(new GlobalAvgPool().apply(graph, x), shape.size(0), 1, 1, shape.size(3))
+                    : pool.apply(graph, x);
+        });
     }
 
     /** Mean over the pixels: {@code [N, H, W, C]} to {@code [N, C]}. */
     public Value globalAvgPool(String name, Value x) {
-        return module(name, "GlobalAvgPool", x, () -> new GlobalAvgPool().apply(graph, x));
+        GlobalAvgPool pool = new GlobalAvgPool();
+        return module(name, "GlobalAvgPool", pool, () -> pool.apply(graph, x));
     }
 
-    /** Fully connected layer with bias; torch's default initialization. x {@code [N, C]}. */
+    /** Fully connected layer with bias over the last axis; torch's default initialization. */
     public Value linear(String name, Value x, long outFeatures) {
-        return module(name, "Linear", x, () -> {
-            long inFeatures = channels(x);
-            Initializer initializer = Initializer.torchDefault(inFeatures);
+        Initializer initializer = Initializer.torchDefault(channels(x));
+        return linear(name, x, outFeatures, initializer, initializer);
+    }
+
+    /** Fully connected layer with bias over the last axis. */
+    public Value linear(
+            String name, Value x, long outFeatures, Initializer weightInitializer, Initializer biasInitializer) {
+        return linear(name, ".", x, outFeatures, 1, weightInitializer, biasInitializer);
+    }
+
+    /**
+     * Fully connected layer with bias over all values of an image: {@code [N, H, W, C]} to {@code [N, out]}. Files have the
+     * columns of its weight in the order C, H, W.
+     */
+    public Value flattenedLinear(
+            String name, Value x, long outFeatures, Initializer weightInitializer, Initializer biasInitializer) {
+        Shape shape = x.type().shape();
+        long pixels = shape.size(1) * shape.size(2);
+        Value flat = graph.within(name, () -> reshape(x, shape.size(0), pixels * shape.size(3)));
+        return linear(name, ".", flat, outFeatures, pixels, weightInitializer, biasInitializer);
+    }
+
+    /** @param separator between the name and {@code weight} or {@code bias} in the parameters' names */
+    private Value linear(
+            String name,
+            String separator,
+            Value x,
+            long outFeatures,
+            long pixels,
+            Initializer weightInitializer,
+            Initializer biasInitializer) {
+        Linear linear = new Linear();
+        return module(name, "Linear", linear, () -> {
             Value weight = graph.parameter(parameters.declare(new Parameter(
-                    name + ".weight",
-                    TensorType.f32(outFeatures, inFeatures),
+                    name + separator + "weight",
+                    TensorType.f32(outFeatures, channels(x)),
                     Parameter.Role.WEIGHT,
-                    Parameter.Layout.PLAIN,
-                    initializer)));
-            Value bias = graph.parameter(parameters.declare(new Parameter(
-                    name + ".bias",
-                    TensorType.f32(outFeatures),
-                    Parameter.Role.WEIGHT,
-                    Parameter.Layout.PLAIN,
-                    initializer)));
-            return new Linear().apply(graph, x, weight, bias);
+                    Parameter.Layout.flattened(pixels),
+                    weightInitializer)));
+            Value bias = parameter(name + separator + "bias", biasInitializer, outFeatures);
+            return linear.apply(graph, x, weight, bias);
         });
+    }
+
+    /**
+     * Multi-head self-attention with one projection to queries, keys and values, and one of the result. x {@code [N, T, E]};
+     * heads divides E.
+     */
+    public Value selfAttention(String name, Value x, int heads) {
+        long width = channels(x);
+        Initializer xavier = Initializer.xavierUniform(width, 3 * width);
+        Value qkv = linear(name + ".in_proj", "_", x, 3 * width, 1, xavier, ZERO);
+        Attention attention = new Attention(heads);
+        Value mixed = module(name + ".attention", "Attention", attention, () -> attention.apply(graph, qkv));
+        return linear(name + ".out_proj", mixed, width, Initializer.torchDefault(width), ZERO);
+    }
+
+    /** The pixels of an image as tokens: {@code [N, H, W, C]} to {@code [N, H W, C]}. */
+    public Value tokens(String name, Value x) {
+        Shape shape = x.type().shape();
+        return graph.within(name, () -> reshape(x, shape.size(0), shape.size(1) * shape.size(2), shape.size(3)));
+    }
+
+    /**
+     * Puts a class token before the others and adds what is learned of each position: x {@code [N, P, E]} to
+     * {@code [N, P + 1, E]}. Declares {@code <name>.pos_embedding}.
+     *
+     * @param classToken {@code [1, 1, E]}
+     */
+    public Value tokenEmbedding(String name, Value x, Value classToken, Initializer positions) {
+        TokenEmbedding embedding = new TokenEmbedding();
+        return module(name + ".pos_embedding", "TokenEmbedding", embedding, () -> {
+            Value position = parameter(
+                    name + ".pos_embedding", positions, 1, x.type().shape().size(1) + 1, channels(x));
+            return embedding.apply(graph, x, classToken, position);
+        });
+    }
+
+    /** The class token: {@code [N, T, E]} to {@code [N, E]}. */
+    public Value firstToken(String name, Value x) {
+        return graph.within(name, () -> new FirstToken().apply(graph, x));
+    }
+
+    /** In training, zeroes each element with a probability in [0, 1) and scales the others by {@code 1 / (1 - probability)}. */
+    public Value dropout(String name, Value x, double probability) {
+        return random(name, "Dropout", x, probability, Dropout.Mode.ELEMENT);
+    }
+
+    /** As dropout, but each image of the batch as a whole: of a residual branch, which is then skipped. */
+    public Value stochasticDepth(String name, Value x, double probability) {
+        return random(name, "StochasticDepth", x, probability, Dropout.Mode.ROW);
+    }
+
+    private Value random(String name, String type, Value x, double probability, Dropout.Mode mode) {
+        if (probability == 0) {
+            return x;
+        }
+        Dropout dropout = new Dropout((float) probability, seed, randomSites++, mode);
+        return module(name, type, dropout, () -> training ? dropout.apply(graph, x, step()) : x);
+    }
+
+    private Value step() {
+        if (step == null) {
+            step = graph.input(Network.STEP, new TensorType(DType.I64, Shape.of()));
+        }
+        return step;
+    }
+
+    /** A trainable F32 tensor of the architecture. */
+    public Value parameter(String name, Initializer initializer, long... sizes) {
+        return graph.parameter(parameters.declare(new Parameter(
+                name, TensorType.f32(sizes), Parameter.Role.WEIGHT, Parameter.Layout.PLAIN, initializer)));
     }
 
     /** Notes the output of a block or stage. */
     public void stage(String name, Value output) {
-        stages.add(new Layer(name, "Stage", output.type().shape(), 0, 0));
+        stages.add(new Layer(name, "Stage", null, output.type().shape(), 0, 0));
     }
 
     /** The activation function of the sites recorded from now on. */
@@ -190,13 +350,17 @@ public final class NetworkBuilder {
         return List.copyOf(sites);
     }
 
-    private Value vector(String name, long size, Parameter.Role role, double value) {
-        return graph.parameter(parameters.declare(new Parameter(
-                name, TensorType.f32(size), role, Parameter.Layout.PLAIN, new Initializer.Constant(value))));
+    private Value buffer(String name, TensorType type, Initializer initializer) {
+        return graph.parameter(parameters.declare(
+                new Parameter(name, type, Parameter.Role.BUFFER, Parameter.Layout.PLAIN, initializer)));
+    }
+
+    private Value reshape(Value x, long... sizes) {
+        return new Reshape(Shape.of(sizes)).apply(graph, x);
     }
 
     /** Records a module and notes its output, its parameters and its multiplications. */
-    private Value module(String name, String type, Value x, Supplier<Value> builder) {
+    private Value module(String name, String type, Record operation, Supplier<Value> builder) {
         int firstNode = graph.nodes().size();
         Value output = graph.within(name, builder);
         long macs = 0;
@@ -211,17 +375,17 @@ public final class NetworkBuilder {
                 }
             }
         }
-        layers.add(new Layer(name, type, output.type().shape(), count, macs));
+        layers.add(new Layer(name, type, operation, output.type().shape(), count, macs));
         return output;
     }
 
-    private static String label(ActivationFunction function) {
+    private static String type(Pointwise function) {
         return switch (function) {
-            case Pointwise.RELU -> "ReLU";
-            case Pointwise.RELU6 -> "ReLU6";
-            case Pointwise.SILU -> "SiLU";
-            case Pointwise.GELU -> "GELU";
-            case VeluParameters velu -> "VeLU";
+            case RELU -> "ReLU";
+            case RELU6 -> "ReLU6";
+            case SILU -> "SiLU";
+            case GELU -> "GELU";
+            case SIGMOID -> "Sigmoid";
         };
     }
 }

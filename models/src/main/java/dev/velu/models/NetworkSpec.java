@@ -113,6 +113,12 @@ public record NetworkSpec(
             throw new IllegalArgumentException("image size " + size + " is too small for " + architecture.label()
                     + "; it needs at least " + architecture.minimumSize());
         }
+        if (size % architecture.sizeMultiple() != 0) {
+            int below = size - size % architecture.sizeMultiple();
+            throw new IllegalArgumentException("image size " + size + " does not fit " + architecture.label()
+                    + ", which takes multiples of " + architecture.sizeMultiple() + "; use " + below + " or "
+                    + (below + architecture.sizeMultiple()));
+        }
         if (!(w2Weight >= 0 && Float.isFinite(w2Weight))) {
             throw new IllegalArgumentException("weight of the W2 term " + w2Weight + " is not zero or more");
         }

@@ -32,6 +32,9 @@ final class StepPipeline implements AutoCloseable {
     private final Optimizer optimizer;
     private final MemorySegment images;
     private final MemorySegment labels;
+    /** Number of the step, for random operations; null where there are none. */
+    private final MemorySegment step;
+
     private final MemorySegment results;
     private final boolean staged;
     private final Slot[] slots;
@@ -42,6 +45,7 @@ final class StepPipeline implements AutoCloseable {
     /** What one step under way has to itself. All but the results only where batches are staged. */
     private final class Slot {
         MemorySegment resultsOnHost;
+        MemorySegment stepNumber;
         MemorySegment learningRate;
         MemorySegment stagedImages;
         MemorySegment stagedLabels;
@@ -50,6 +54,7 @@ final class StepPipeline implements AutoCloseable {
 
         void allocate() {
             resultsOnHost = context.allocateHost(results.byteSize());
+            stepNumber = context.allocateHost(ValueLayout.JAVA_LONG.byteSize());
             if (staged) {
                 learningRate = context.allocateHost(ValueLayout.JAVA_FLOAT.byteSize());
                 stagedImages = context.allocate(images.byteSize());
@@ -60,14 +65,16 @@ final class StepPipeline implements AutoCloseable {
         }
 
         void close() {
-            Stream.of(resultsOnHost, learningRate).filter(Objects::nonNull).forEach(context::freeHost);
+            Stream.of(resultsOnHost, stepNumber, learningRate)
+                    .filter(Objects::nonNull)
+                    .forEach(context::freeHost);
             Stream.of(stagedImages, stagedLabels).filter(Objects::nonNull).forEach(context::free);
             Stream.of(uploaded, done).filter(Objects::nonNull).forEach(Event::close);
         }
     }
 
     /**
-     * @param plan with the inputs {@link Network#IMAGES} and {@link TrainingGraph#LABELS}
+     * @param plan with the inputs {@link Network#IMAGES} and {@link TrainingGraph#LABELS}, and maybe {@link Network#STEP}
      * @param optimizer whose learning rate each step sets, or null
      * @throws VeluException if memory is exhausted; says how much is needed
      */
@@ -77,6 +84,7 @@ final class StepPipeline implements AutoCloseable {
         this.optimizer = optimizer;
         images = plan.input(Network.IMAGES);
         labels = plan.input(TrainingGraph.LABELS);
+        step = plan.hasInput(Network.STEP) ? plan.input(Network.STEP) : null;
         results = plan.resultMemory();
         staged = stages(context);
         slots = new Slot[staged ? CAPACITY_ON_CUDA : 1];
@@ -100,8 +108,10 @@ final class StepPipeline implements AutoCloseable {
 
     /** Device memory for the batches on their way to a graph's inputs, in bytes. */
     static long stagedBytes(Graph graph, Context context) {
-        long batch =
-                graph.inputs().stream().mapToLong(input -> input.type().bytes()).sum();
+        long batch = graph.inputs().stream()
+                .filter(input -> !input.name().equals(Network.STEP))
+                .mapToLong(input -> input.type().bytes())
+                .sum();
         return stages(context) ? CAPACITY_ON_CUDA * batch : 0;
     }
 
@@ -118,19 +128,24 @@ final class StepPipeline implements AutoCloseable {
     /**
      * Starts a step; the batch's memory may be written again when this returns.
      *
+     * @param stepNumber unused if nothing in the plan is random
      * @param learningRate unused without an optimizer
      * @throws IllegalStateException if as many steps as there is room for are under way
      */
-    void submit(MemorySegment batchImages, MemorySegment batchLabels, float learningRate) {
+    void submit(MemorySegment batchImages, MemorySegment batchLabels, long stepNumber, float learningRate) {
         if (inFlight == slots.length) {
             throw new IllegalStateException(inFlight + " steps are under way, all there is room for; await one first");
         }
         Slot slot = slots[(oldest + inFlight) % slots.length];
         if (staged) {
-            submitStaged(slot, batchImages, batchLabels, learningRate);
+            submitStaged(slot, batchImages, batchLabels, stepNumber, learningRate);
         } else {
             context.upload(batchImages, images);
             context.upload(batchLabels, labels);
+            if (step != null) {
+                slot.stepNumber.set(ValueLayout.JAVA_LONG, 0, stepNumber);
+                context.upload(slot.stepNumber, step);
+            }
             if (optimizer != null) {
                 optimizer.learningRate(learningRate);
             }
@@ -141,13 +156,18 @@ final class StepPipeline implements AutoCloseable {
     }
 
     /** The slot was awaited, so nothing on the device uses it any more. */
-    private void submitStaged(Slot slot, MemorySegment batchImages, MemorySegment batchLabels, float learningRate) {
+    private void submitStaged(
+            Slot slot, MemorySegment batchImages, MemorySegment batchLabels, long stepNumber, float learningRate) {
         stage(batchImages, slot.stagedImages);
         stage(batchLabels, slot.stagedLabels);
         slot.uploaded.record(TRANSFER);
         slot.uploaded.makeWait(COMPUTE);
         context.copyAsync(slot.stagedImages, images, COMPUTE);
         context.copyAsync(slot.stagedLabels, labels, COMPUTE);
+        if (step != null) {
+            slot.stepNumber.set(ValueLayout.JAVA_LONG, 0, stepNumber);
+            context.uploadAsync(slot.stepNumber, step, COMPUTE);
+        }
         if (optimizer != null) {
             slot.learningRate.set(ValueLayout.JAVA_FLOAT, 0, learningRate);
             context.uploadAsync(slot.learningRate, optimizer.learningRate(), COMPUTE);

@@ -30,7 +30,7 @@ final class TrainingGraph {
         Value loss = new SoftmaxCrossEntropy(labelSmoothing).apply(network.graph(), network.logits(), labels);
         network.graph().result(LOSS, loss);
         network.graph().result(TOP1, new TopK(1).apply(network.graph(), network.logits(), labels));
-        Fusion.fuse(network.graph());
+        Fusion.fuse(network.graph(), true);
         Autodiff.differentiate(network.graph(), loss);
     }
 
@@ -41,7 +41,7 @@ final class TrainingGraph {
         network.graph().result(LOSS, new SoftmaxCrossEntropy(0).apply(network.graph(), network.logits(), labels));
         network.graph().result(TOP1, new TopK(1).apply(network.graph(), network.logits(), labels));
         network.graph().result(TOP5, new TopK(5).apply(network.graph(), network.logits(), labels));
-        Fusion.fuse(network.graph());
+        Fusion.fuse(network.graph(), false);
     }
 
     private static Value labels(Network network) {

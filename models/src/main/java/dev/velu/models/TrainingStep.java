@@ -28,6 +28,7 @@ public final class TrainingStep implements AutoCloseable {
     private final long lossOffset;
     private final long top1Offset;
     private final long[] w2Offsets;
+    private long nextStep;
 
     /**
      * @param network recorded for training; its parameters have memory on the context, with gradients
@@ -60,6 +61,19 @@ public final class TrainingStep implements AutoCloseable {
     }
 
     /**
+     * Sets the number of the next step, 0 at first: dropout and stochastic depth draw from it, so that a run that goes on later
+     * draws what it would have drawn.
+     *
+     * @throws IllegalArgumentException if it is negative
+     */
+    public void nextStep(long step) {
+        if (step < 0) {
+            throw new IllegalArgumentException("step " + step + " is negative; steps count from 0");
+        }
+        nextStep = step;
+    }
+
+    /**
      * Runs one step and waits for it, and for those submitted before.
      *
      * @param batchImages uint8 {@code [N, S, S, 3]}, host memory
@@ -86,7 +100,8 @@ public final class TrainingStep implements AutoCloseable {
      * @throws dev.velu.device.VeluException if an operation fails
      */
     public void submit(MemorySegment batchImages, MemorySegment batchLabels, float learningRate) {
-        pipeline.submit(batchImages, batchLabels, learningRate);
+        pipeline.submit(batchImages, batchLabels, nextStep, learningRate);
+        nextStep++;
     }
 
     /**

@@ -223,7 +223,7 @@ class TrainingStepTest {
             Value loss = new SoftmaxCrossEntropy(0).apply(network.graph(), network.logits(), given);
             network.graph().result("loss", loss);
             if (fuse) {
-                Fusion.fuse(network.graph());
+                Fusion.fuse(network.graph(), true);
             }
             Autodiff.differentiate(network.graph(), loss);
             parameters.allocate(context, true);
