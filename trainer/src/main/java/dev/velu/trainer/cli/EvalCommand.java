@@ -7,15 +7,16 @@ import dev.velu.trainer.run.RunConfiguration;
 import dev.velu.trainer.run.TrainedNetwork;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** {@code velu eval}. */
@@ -23,16 +24,19 @@ import picocli.CommandLine.Spec;
         name = "eval",
         sortOptions = false,
         abbreviateSynopsis = true,
-        description = "Evaluates a checkpoint on the evaluation split of a data set: loss, top-1 and top-5.",
+        description =
+                "Evaluates a checkpoint or published weights on the evaluation split of a data set: loss, top-1 and"
+                        + " top-5.",
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {
             "  velu eval --checkpoint runs/digits/checkpoint-best.safetensors --data-dir data",
-            "  velu eval --checkpoint best.safetensors --data folder:photos --corrupt-images skip --json"
+            "  velu eval --checkpoint best.safetensors --data folder:photos --corrupt-images skip --json",
+            "  velu eval --weights resnet50.pth --model resnet50 --data folder:imagenet"
         })
 final class EvalCommand implements Callable<Integer> {
-    @Option(names = "--checkpoint", paramLabel = "PATH", required = true, description = "A checkpoint of 'velu train'.")
-    Path checkpoint;
+    @Mixin
+    WeightsOptions network;
 
     @Option(names = "--json", description = "Print JSON.")
     boolean json;
@@ -51,7 +55,7 @@ final class EvalCommand implements Callable<Integer> {
                 names = "--data",
                 paramLabel = "D",
                 description = "A name of 'velu data list', folder:PATH or zip:PATH (default: what the checkpoint was"
-                        + " evaluated on in training, with the same limit).")
+                        + " evaluated on in training, with the same limit; needed with --weights).")
         String data;
 
         @Option(names = "--data-dir", paramLabel = "DIR", description = "Where the files of a named data set lie.")
@@ -119,13 +123,17 @@ final class EvalCommand implements Callable<Integer> {
             Settings.dataset(given.data());
             return given;
         });
+        network.check(spec);
+        if (network.weights != null && data.data == null) {
+            throw new ParameterException(spec.commandLine(), "--weights needs --data D, what to evaluate on");
+        }
         Machine machine = Machine.of(spec, asked.device(), asked.precision(), asked.tf32());
         try (ProgressDisplay progress = Terminal.progress();
-                TrainedNetwork network = new TrainedNetwork(
-                        checkpoint, machine.device(), asked.contextOptions(), machine.precision(), data.batchSize)) {
-            RunConfiguration trained = network.configuration();
+                TrainedNetwork loaded = network.open(machine, asked.threads(), data.batchSize)) {
+            loaded.notes().forEach(progress::line);
+            RunConfiguration trained = loaded.configuration();
             RunConfiguration settings = Settings.apply(parsed, data.data == null ? trained : withoutLimits(trained));
-            Evaluation evaluation = network.evaluate(settings, progress);
+            Evaluation evaluation = loaded.evaluate(settings, progress);
             report(evaluation, settings.data());
         }
         return Main.DONE;
@@ -146,7 +154,7 @@ final class EvalCommand implements Callable<Integer> {
             Json.print(
                     out,
                     new Report(
-                            checkpoint.toString(),
+                            network.file().toString(),
                             dataset,
                             evaluation.images(),
                             evaluation.loss(),

@@ -7,7 +7,11 @@ import picocli.CommandLine.Option;
 final class NetworkOptions {
     private static final RunConfiguration DEFAULTS = RunConfiguration.defaults();
 
-    @Option(names = "--model", paramLabel = "M", description = "The network: resnet50 (default: ${DEFAULT-VALUE}).")
+    @Option(
+            names = "--model",
+            paramLabel = "M",
+            description = "The network: vgg19, vgg19_bn, resnet50, densenet121, mobilenet_v2, efficientnet_b3 or"
+                    + " vit_b_16 (default: ${DEFAULT-VALUE}).")
     String model = DEFAULTS.model();
 
     @Option(
@@ -27,7 +31,8 @@ final class NetworkOptions {
     @Option(
             names = "--head",
             paramLabel = "standard|paper",
-            description = "The classifier: the network's own, or the VeLU paper's: global average pool, linear 256,"
-                    + " activation, linear 64, activation, linear (default: ${DEFAULT-VALUE}).")
+            description =
+                    "The classifier: the network's own, or the VeLU paper's: global average pool (of vit_b_16 the"
+                            + " class token), linear 256, activation, linear 64, activation, linear (default: ${DEFAULT-VALUE}).")
     String head = DEFAULTS.head();
 }

@@ -24,18 +24,19 @@ import picocli.CommandLine.Spec;
         name = "predict",
         sortOptions = false,
         description =
-                "Classifies image files (JPEG, PNG, BMP or GIF) with a checkpoint. An image that cannot be read is"
-                        + " named on stderr; the others are classified, and the exit status is 1.",
+                "Classifies image files (JPEG, PNG, BMP or GIF) with a checkpoint or published weights. An image that cannot"
+                        + " be read is named on stderr; the others are classified, and the exit status is 1.",
         parameterListHeading = "%nImages%n",
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {
             "  velu predict --checkpoint runs/photos/checkpoint-best.safetensors cat.jpg dog.png",
-            "  velu predict --checkpoint best.safetensors --top 1 --json *.jpg"
+            "  velu predict --checkpoint best.safetensors --top 1 --json *.jpg",
+            "  velu predict --weights vgg19.pth --model vgg19 --labels imagenet.txt cat.jpg"
         })
 final class PredictCommand implements Callable<Integer> {
-    @Option(names = "--checkpoint", paramLabel = "PATH", required = true, description = "A checkpoint of 'velu train'.")
-    Path checkpoint;
+    @Mixin
+    WeightsOptions network;
 
     @Option(
             names = "--top",
@@ -67,15 +68,16 @@ final class PredictCommand implements Callable<Integer> {
         if (top < 1) {
             throw new ParameterException(spec.commandLine(), "--top " + top + " is not positive");
         }
+        network.check(spec);
         machine.device(spec);
         Machine on = Machine.of(spec, machine.device, precision.precision, precision.tf32);
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         List<Line> lines = new ArrayList<>();
-        try (TrainedNetwork network =
-                new TrainedNetwork(checkpoint, on.device(), on.options(machine.threads), on.precision(), 1)) {
+        try (TrainedNetwork loaded = network.open(on, machine.threads, 1)) {
+            loaded.notes().forEach(err::println);
             for (Path image : images) {
-                Line line = classify(network, image);
+                Line line = classify(loaded, image);
                 if (line.error() != null) {
                     err.println("velu: " + line.error());
                 } else if (!json) {
@@ -90,9 +92,9 @@ final class PredictCommand implements Callable<Integer> {
         return lines.stream().allMatch(line -> line.error() == null) ? Main.DONE : Main.FAILED;
     }
 
-    private Line classify(TrainedNetwork network, Path image) {
+    private Line classify(TrainedNetwork loaded, Path image) {
         try {
-            return new Line(image.toString(), network.predict(image, top), null);
+            return new Line(image.toString(), loaded.predict(image, top), null);
         } catch (CorruptImageException e) {
             return new Line(
                     image.toString(), null, FailureMessage.oneLine("cannot read '" + image + "': " + e.reason()));

@@ -37,7 +37,8 @@ import picocli.CommandLine.Spec;
         footerHeading = "%nExamples%n",
         footer = {
             "  velu summary --model resnet50",
-            "  velu summary --model resnet50 --classes 10 --size 32 --batch-size 64",
+            "  velu summary --model densenet121 --depth 2",
+            "  velu summary --model vit_b_16 --classes 10 --size 128 --batch-size 64",
             "  velu summary --model resnet50 --sites head --head paper --json"
         })
 final class SummaryCommand implements Callable<Integer> {
@@ -55,6 +56,12 @@ final class SummaryCommand implements Callable<Integer> {
             paramLabel = "B",
             description = "Images in a batch, for the memory (default: ${DEFAULT-VALUE}).")
     int batchSize = 32;
+
+    @Option(
+            names = "--depth",
+            paramLabel = "N",
+            description = "Levels of the layer table: modules below the N-th are summed up (default: all).")
+    int depth = Integer.MAX_VALUE;
 
     @Option(
             names = "--optimizer",
@@ -160,6 +167,7 @@ final class SummaryCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        WrongUsage.unless(spec, () -> requireDepth(depth));
         RunConfiguration settings = WrongUsage.unless(
                 spec,
                 () -> Settings.apply(spec.commandLine().getParseResult(), RunConfiguration.defaults())
@@ -174,9 +182,16 @@ final class SummaryCommand implements Callable<Integer> {
         if (json) {
             Json.print(out, summary);
         } else {
-            print(summary, out);
+            print(summary, depth, out);
         }
         return Main.DONE;
+    }
+
+    private static int requireDepth(int depth) {
+        if (depth < 1) {
+            throw new IllegalArgumentException("--depth " + depth + " is not positive");
+        }
+        return depth;
     }
 
     private int sizeFor(RunConfiguration settings) {
@@ -218,11 +233,16 @@ final class SummaryCommand implements Callable<Integer> {
                 network.sites().stream().map(SiteLine::of).toList());
     }
 
-    private static void print(Summary summary, PrintWriter out) {
+    private static void print(Summary summary, int depth, PrintWriter out) {
         Table table = new Table(Align.LEFT, Align.LEFT, Align.LEFT, Align.RIGHT, Align.RIGHT);
         table.row("layer", "type", "output", "params", "MACs per image").rule();
-        for (LayerLine layer : summary.layers()) {
-            table.row(layer.name(), layer.type(), shape(layer.output()), number(layer.params()), number(layer.macs()));
+        for (LayerTree.Row row : LayerTree.rows(summary.layers(), summary.stages(), depth)) {
+            table.row(
+                    "  ".repeat(row.level()) + row.name(),
+                    row.type(),
+                    shape(row.output()),
+                    number(row.params()),
+                    number(row.macs()));
         }
         table.rule().row("total", "", "", number(summary.params()), number(summary.macs()));
         table.print(out);

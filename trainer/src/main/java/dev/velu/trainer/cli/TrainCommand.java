@@ -39,6 +39,7 @@ import picocli.CommandLine.Spec;
             "  velu train --data folder:photos --size 64 --epochs 20 --crop-padding 8 --flip",
             "  velu train --data mnist --data-dir data --epochs 2 --limit-train 12000 --output runs/digits",
             "  velu train --data zip:cifar10.zip --sites head --head paper --activation gelu --optimizer nadam",
+            "  velu train --weights resnet50.pth --head paper --sites head --size 128 --optimizer adam --lr 1e-5",
             "  velu train --resume --output runs/digits"
         })
 final class TrainCommand implements Callable<Integer> {
@@ -57,6 +58,9 @@ final class TrainCommand implements Callable<Integer> {
     @ArgGroup(validate = false, heading = "%nNetwork%n")
     NetworkOptions network = new NetworkOptions();
 
+    @ArgGroup(validate = false, heading = "%nStarting point%n")
+    StartOptions start = new StartOptions();
+
     @ArgGroup(validate = false, heading = "%nConstants of VeLU%n")
     VeluOptions velu = new VeluOptions();
 
@@ -72,6 +76,18 @@ final class TrainCommand implements Callable<Integer> {
     @Spec
     CommandSpec spec;
 
+    /** What a run starts from, named like the setting of {@link RunConfiguration} that it gives ({@link Settings}). */
+    static final class StartOptions {
+        @Option(
+                names = "--weights",
+                paramLabel = "FILE",
+                description =
+                        "Start from weights with torchvision's names: safetensors, a file of PyTorch (.pth, .pt), or a"
+                                + " checkpoint of another run. A classifier for another number of classes is replaced"
+                                + " (default: initial values).")
+        String weights;
+    }
+
     @Override
     public Integer call() throws IOException, InterruptedException {
         if (resume && output == null) {
@@ -79,6 +95,10 @@ final class TrainCommand implements Callable<Integer> {
         }
         if (output != null && output.toString().isBlank()) {
             throw new ParameterException(spec.commandLine(), "--output names no folder; use . for the current one");
+        }
+        if (resume && start.weights != null) {
+            throw new ParameterException(
+                    spec.commandLine(), "give --weights or --resume, not both: a resumed run has weights of its own");
         }
         RunConfiguration base = resume ? savedOrDefault(output) : RunConfiguration.defaults();
         RunConfiguration configuration =

@@ -37,6 +37,7 @@ import picocli.CommandLine.Spec;
             TrainCommand.class,
             EvalCommand.class,
             PredictCommand.class,
+            ExportCommand.class,
             SelfTestCommand.class,
             BenchCommand.class,
             DataCommand.class

@@ -13,6 +13,8 @@ import dev.velu.safetensors.ElementType;
 import dev.velu.safetensors.SafeTensorsException;
 import dev.velu.safetensors.SafeTensorsFile;
 import dev.velu.safetensors.SafeTensorsWriter;
+import dev.velu.safetensors.TensorFile;
+import dev.velu.safetensors.TensorFileException;
 import dev.velu.safetensors.TensorInfo;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Shape;
@@ -26,6 +28,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * A safetensors file of this trainer: the network's tensors under torchvision's names, and in its metadata what is needed to use
@@ -44,10 +47,14 @@ record Checkpoint(
         List<Float> std,
         RunProgress progress) {
     private static final String FORMAT = "velu-checkpoint-1";
+    /** What other programs expect of PyTorch's axis order. */
+    private static final String EXPORT_FORMAT = "pt";
+
     private static final String OPTIMIZER = "optimizer.";
     private static final String STATE = OPTIMIZER + "state";
     private static final String COUNTERS = OPTIMIZER + "counters";
     private static final int CHANNELS = 3;
+    private static final int MOST_NUMBERED_CLASSES = 1 << 20;
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /** @throws IllegalArgumentException for values that no network can be made of */
@@ -77,13 +84,8 @@ record Checkpoint(
      * @param optimizer null to write the network only
      */
     void write(Path path, Parameters parameters, Optimizer optimizer, Context context) throws SafeTensorsException {
-        Map<String, String> metadata = new TreeMap<>();
-        metadata.put("format", FORMAT);
-        metadata.put("config", configuration.identity().toJson());
+        Map<String, String> metadata = metadata(FORMAT);
         metadata.put("classes", json(classNames));
-        metadata.put("size", String.valueOf(size));
-        metadata.put("mean", json(mean));
-        metadata.put("std", json(std));
         if (progress != null) {
             metadata.put("progress", progress.toJson());
         }
@@ -97,10 +99,59 @@ record Checkpoint(
         SafeTensorsWriter.write(path, metadata, entries);
     }
 
+    /**
+     * Writes the network for other programs, whole or not at all: the metadata begin with what those look for.
+     *
+     * @param named whether the classes have names, not only numbers
+     */
+    void export(Path path, boolean named, Parameters parameters, Context context) throws SafeTensorsException {
+        Map<String, String> metadata = metadata(EXPORT_FORMAT);
+        metadata.put("model", configuration.model());
+        metadata.put("activation", configuration.activation());
+        metadata.put("classes", named ? json(classNames) : String.valueOf(classNames.size()));
+        SafeTensorsWriter.write(path, metadata, ParameterFiles.entries(parameters, context));
+    }
+
+    private Map<String, String> metadata(String format) {
+        Map<String, String> metadata = new TreeMap<>();
+        metadata.put("format", format);
+        metadata.put("config", configuration.identity().toJson());
+        metadata.put("size", String.valueOf(size));
+        metadata.put("mean", json(mean));
+        metadata.put("std", json(std));
+        return metadata;
+    }
+
     private static SafeTensorsWriter.Entry entry(String name, DType dtype, MemorySegment device, Context context) {
-        MemorySegment host = MemorySegment.ofArray(new byte[Math.toIntExact(device.byteSize())]);
-        context.download(device, host);
-        return SafeTensorsWriter.Entry.of(name, dtype, Shape.of(device.byteSize() / dtype.bytes()), host);
+        return new SafeTensorsWriter.Entry(
+                name,
+                ElementType.of(dtype),
+                Shape.of(device.byteSize() / dtype.bytes()),
+                ParameterFiles.content(device, context));
+    }
+
+    /** Whether a file says which network it holds: a checkpoint of this trainer, or a network that it exported. */
+    static boolean isDescribed(TensorFile file) {
+        String format = file.metadata().get("format");
+        return FORMAT.equals(format)
+                || EXPORT_FORMAT.equals(format) && file.metadata().containsKey("config");
+    }
+
+    /** Whether the classes of a file that is {@linkplain #isDescribed described} have names, not only numbers. */
+    static boolean namesClasses(TensorFile file) {
+        return !file.metadata().getOrDefault("classes", "").matches("\\d+");
+    }
+
+    /** Names for classes that have none: their numbers. */
+    static List<String> numbers(int classes) {
+        return IntStream.range(0, classes).mapToObj(String::valueOf).toList();
+    }
+
+    private static List<String> classNames(TensorFile file) throws JsonProcessingException {
+        String classes = field(file, "classes");
+        return namesClasses(file)
+                ? JSON.readValue(classes, new TypeReference<List<String>>() {})
+                : numbers(Math.min(wholeNumber("number of classes", classes), MOST_NUMBERED_CLASSES));
     }
 
     /**
@@ -108,17 +159,18 @@ record Checkpoint(
      *
      * @throws RunException if it is not a checkpoint of this trainer
      */
-    static Checkpoint describe(SafeTensorsFile file) {
-        Map<String, String> metadata = file.metadata();
-        if (!FORMAT.equals(metadata.get("format"))) {
+    static Checkpoint describe(TensorFile file) {
+        if (!isDescribed(file)) {
             throw new RunException(file.path() + " is not a checkpoint of this trainer: its metadata lacks 'format': '"
-                    + FORMAT + "'; give a checkpoint-*.safetensors that `velu train` wrote");
+                    + FORMAT + "'; give a checkpoint-*.safetensors that `velu train` wrote, or name other weights with"
+                    + " --weights");
         }
+        Map<String, String> metadata = file.metadata();
         try {
             return new Checkpoint(
                     RunConfiguration.fromJson(field(file, "config"), "config"),
-                    JSON.readValue(field(file, "classes"), new TypeReference<List<String>>() {}),
-                    wholeNumber(field(file, "size")),
+                    classNames(file),
+                    wholeNumber("image size", field(file, "size")),
                     JSON.readValue(field(file, "mean"), new TypeReference<List<Float>>() {}),
                     JSON.readValue(field(file, "std"), new TypeReference<List<Float>>() {}),
                     metadata.containsKey("progress") ? RunProgress.fromJson(metadata.get("progress")) : null);
@@ -129,15 +181,15 @@ record Checkpoint(
         }
     }
 
-    private static int wholeNumber(String text) {
+    private static int wholeNumber(String what, String text) {
         try {
             return Integer.parseInt(text);
         } catch (NumberFormatException e) {
-            throw new IllegalArgumentException("image size '" + text + "' is not a whole number", e);
+            throw new IllegalArgumentException(what + " '" + text + "' is not a whole number", e);
         }
     }
 
-    private static String field(SafeTensorsFile file, String name) {
+    private static String field(TensorFile file, String name) {
         String value = file.metadata().get(name);
         if (value == null) {
             throw new IllegalArgumentException("'" + name + "' is missing");
@@ -148,9 +200,9 @@ record Checkpoint(
     /**
      * Fills the network's tensors, all of them and from nothing but theirs: a file with more is another network's.
      *
-     * @throws SafeTensorsException if the tensors are not those of the network; names the first of them
+     * @throws TensorFileException if the tensors are not those of the network; names the first of them
      */
-    static void loadNetwork(SafeTensorsFile file, Parameters parameters, Context context) throws SafeTensorsException {
+    static void loadNetwork(TensorFile file, Parameters parameters, Context context) throws TensorFileException {
         Set<String> expected = parameters.all().stream().map(Parameter::name).collect(Collectors.toSet());
         List<String> others = file.names().stream()
                 .filter(name -> !name.startsWith(OPTIMIZER) && !expected.contains(name))

@@ -36,10 +36,11 @@ import java.util.stream.Collectors;
 /**
  * Everything that defines a training run, as flags give it and {@code config.json} and checkpoints keep it (names in snake case).
  *
- * <p>{@code size}, {@code learningRate}, {@code limitTrain}, {@code limitEval}, {@code dataDir}, {@code scaleMin} and
- * {@code scaleMax} may be null: the data set's default size, the optimizer's default rate, no limit, none, no clamp.
+ * <p>{@code weights}, {@code size}, {@code learningRate}, {@code limitTrain}, {@code limitEval}, {@code dataDir}, {@code scaleMin} and
+ * {@code scaleMax} may be null: initial values, the data set's default size, the optimizer's default rate, no limit, none, no clamp.
  *
  * @param activation {@code velu}, {@code relu}, {@code relu6}, {@code silu}, {@code gelu} or {@code default}
+ * @param weights file of weights to start from
  * @param data a data set of the catalogue, {@code folder:PATH} or {@code zip:PATH}
  * @param optimizer {@code sgd}, {@code adam}, {@code adamw} or {@code nadam}
  * @param schedule {@code constant}, {@code step} or {@code cosine}, over the whole run
@@ -60,6 +61,7 @@ public record RunConfiguration(
         String activation,
         String sites,
         String head,
+        String weights,
         float alpha,
         float beta1,
         float beta2,
@@ -136,6 +138,9 @@ public record RunConfiguration(
         if ((scaleMin == null) != (scaleMax == null)) {
             throw new IllegalArgumentException("scale-min and scale-max are given together or not at all");
         }
+        if (weights != null && weights.isBlank()) {
+            throw new IllegalArgumentException("weights '" + weights + "' names no file");
+        }
         Architecture.named(model);
         // Built once to check their ranges.
         velu(alpha, beta1, beta2, gamma, mu, eps, statistic, scaleMin, scaleMax);
@@ -155,6 +160,7 @@ public record RunConfiguration(
                 "velu",
                 "all",
                 "standard",
+                null,
                 velu.alpha(),
                 velu.beta1(),
                 velu.beta2(),
@@ -241,9 +247,12 @@ public record RunConfiguration(
         if (!(tree instanceof ObjectNode settings)) {
             throw new IllegalArgumentException("it is not a JSON object");
         }
+        // Runs from before there was a choice.
         if (!settings.has("tf32")) {
-            // Runs from before there was a choice.
             settings.put("tf32", false);
+        }
+        if (!settings.has("weights")) {
+            settings.putNull("weights");
         }
         try {
             return JSON.treeToValue(tree, RunConfiguration.class);
@@ -326,9 +335,15 @@ public record RunConfiguration(
         return schedule(schedule, stepEpochs, stepFactor, warmupSteps);
     }
 
-    /** The base learning rate: as given, else 0.05 for SGD and 0.001 for the adaptive ones. */
+    /**
+     * The base learning rate: as given, else 0.05 for SGD and 0.001 for the adaptive ones, times the network's {@link
+     * Architecture#learningRateFactor}.
+     */
     public float baseLearningRate() {
-        return learningRate != null ? learningRate : optimizer.equals("sgd") ? 0.05f : 0.001f;
+        float usual = optimizer.equals("sgd") ? 0.05f : 0.001f;
+        return learningRate != null
+                ? learningRate
+                : usual * Architecture.named(model).learningRateFactor();
     }
 
     private static VeluParameters velu(

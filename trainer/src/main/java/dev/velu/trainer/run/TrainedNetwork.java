@@ -7,9 +7,9 @@ import dev.velu.device.Isa;
 import dev.velu.models.InferenceStep;
 import dev.velu.models.Network;
 import dev.velu.models.NetworkSpec;
+import dev.velu.models.OnnxExport;
 import dev.velu.nn.Parameters;
 import dev.velu.op.NormalizeImage;
-import dev.velu.safetensors.SafeTensorsFile;
 import dev.velu.trainer.data.CorruptImageException;
 import dev.velu.trainer.data.DecodedImage;
 import dev.velu.trainer.data.ImageLoader;
@@ -24,14 +24,19 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 
-/** A network loaded from a checkpoint of this trainer, ready to evaluate and to predict. Used by one thread at a time. */
+/**
+ * A network loaded from a checkpoint of this trainer or from published weights, ready to evaluate, to predict and to export. Used
+ * by one thread at a time.
+ */
 public final class TrainedNetwork implements AutoCloseable {
     private final Path path;
     private final Checkpoint checkpoint;
+    private final boolean named;
     private final Context context;
     private final Parameters parameters = new Parameters();
     private final NormalizeImage normalization;
     private final int batchSize;
+    private final List<String> notes;
     private final InferenceStep step;
 
     /** A class and how probable it is, in [0, 1]. */
@@ -53,10 +58,32 @@ public final class TrainedNetwork implements AutoCloseable {
     public TrainedNetwork(
             Path path, Device device, ContextOptions options, NetworkSpec.Precision precision, int batchSize)
             throws IOException {
-        this.path = path;
+        this(NetworkFile.checkpoint(path), device, options, precision, batchSize);
+    }
+
+    /**
+     * Loads weights.
+     *
+     * @param precision to compute in, whatever the network was trained in
+     * @param batchSize images per batch, positive
+     * @throws IOException if a file is missing, damaged or does not fit the network; names it and the tensors
+     * @throws RunException if it is not known what network they are of
+     */
+    public TrainedNetwork(
+            Weights weights, Device device, ContextOptions options, NetworkSpec.Precision precision, int batchSize)
+            throws IOException {
+        this(weights.open(), device, options, precision, batchSize);
+    }
+
+    /** @param opened is closed in any case */
+    private TrainedNetwork(
+            NetworkFile opened, Device device, ContextOptions options, NetworkSpec.Precision precision, int batchSize)
+            throws IOException {
         this.batchSize = batchSize;
-        try (SafeTensorsFile file = SafeTensorsFile.open(path)) {
-            checkpoint = Checkpoint.describe(file);
+        try (NetworkFile file = opened) {
+            path = file.tensors().path();
+            checkpoint = file.description();
+            named = file.named();
             normalization = new NormalizeImage(checkpoint.mean(), checkpoint.std());
             Network network = Network.build(
                     checkpoint
@@ -71,7 +98,7 @@ public final class TrainedNetwork implements AutoCloseable {
             boolean loaded = false;
             try {
                 parameters.allocate(context, false);
-                Checkpoint.loadNetwork(file, parameters, context);
+                notes = file.load(network, context);
                 step = new InferenceStep(network, context);
                 loaded = true;
             } finally {
@@ -80,6 +107,11 @@ public final class TrainedNetwork implements AutoCloseable {
                 }
             }
         }
+    }
+
+    /** What a person should know of how the weights were loaded, line by line; nothing for a checkpoint. */
+    public List<String> notes() {
+        return notes;
     }
 
     /** How the network was trained. */
@@ -107,7 +139,9 @@ public final class TrainedNetwork implements AutoCloseable {
             throws CorruptImageException, InterruptedException {
         RunConfiguration own = settings.with(Map.of("size", size(), "batch_size", batchSize));
         try (RunData data = RunData.open(own)) {
-            if (!data.eval().classNames().equals(classNames())) {
+            if (!named) {
+                requireAsManyClasses(data.eval().classNames().size(), settings.data());
+            } else if (!data.eval().classNames().equals(classNames())) {
                 throw new RunException(path + " was trained on the classes " + classNames() + ", the data set "
                         + settings.data() + " has " + data.eval().classNames()
                         + "; evaluate on a data set with the same classes");
@@ -119,6 +153,36 @@ public final class TrainedNetwork implements AutoCloseable {
             }
             return evaluation;
         }
+    }
+
+    /** Classes that have no names are those of the data set, one by one. */
+    private void requireAsManyClasses(int classes, String data) {
+        if (classes != classNames().size()) {
+            throw new RunException(path + " has " + classNames().size() + " classes, the data set " + data + " has "
+                    + classes + "; evaluate on a data set with as many");
+        }
+    }
+
+    /**
+     * Writes the network as a safetensors file with torchvision's names and axis order, whole or not at all. VeLU's lambdas
+     * have the names they have here, as torchvision has none.
+     *
+     * @throws IOException if it cannot be written; names the file and the reason
+     */
+    public void exportSafeTensors(Path output) throws IOException {
+        checkpoint.export(output, named, parameters, context);
+    }
+
+    /**
+     * Writes the network as an ONNX model of standard operators, see {@link OnnxExport}, whole or not at all. Names of the
+     * classes stand in its metadata, line by line under {@code classes}.
+     *
+     * @throws IOException if it cannot be written; names the file and the reason
+     */
+    public void exportOnnx(Path output) throws IOException {
+        Map<String, String> metadata = named ? Map.of("classes", String.join("\n", classNames())) : Map.of();
+        NetworkSpec spec = checkpoint.configuration().network(classNames().size(), size());
+        WholeFile.write(output, out -> OnnxExport.write(spec, parameters, normalization, context, metadata, out));
     }
 
     private RunException notFinite(String what) {

@@ -15,6 +15,7 @@ import dev.velu.optim.Optimizer;
 import dev.velu.optim.Schedule;
 import dev.velu.safetensors.SafeTensorsException;
 import dev.velu.safetensors.SafeTensorsFile;
+import dev.velu.safetensors.TensorFileException;
 import dev.velu.trainer.data.Augmentation;
 import dev.velu.trainer.data.Batch;
 import dev.velu.trainer.data.BatchPipeline;
@@ -83,7 +84,7 @@ public final class TrainingRun implements AutoCloseable {
     private EpochMetrics latest;
 
     /**
-     * Opens the data, makes the network, and loads the checkpoint if resuming. Nothing is written yet.
+     * Opens the data, makes the network, and loads the weights to start from, or the checkpoint if resuming. Nothing is written yet.
      *
      * @param resume continue from the checkpoint in the folder, if there is one
      * @throws RunException if the folder's run was configured otherwise
@@ -108,10 +109,15 @@ public final class TrainingRun implements AutoCloseable {
             normalization = data.normalization();
             int batch = configuration.batchSize();
             NetworkSpec spec = configuration.network(data.train().classNames().size(), size);
-            Network training = Network.build(spec, parameters, batch, true, normalization);
+            Network training = Network.build(spec, parameters, batch, true, normalization, configuration.seed());
             Network evaluation = Network.build(spec, parameters, batch, false, normalization);
             parameters.allocate(context, true);
             parameters.initialize(configuration.seed());
+            if (configuration.weights() != null && !(resume && Files.exists(output.resolve(LAST)))) {
+                Weights.load(Path.of(configuration.weights()), training, context)
+                        .lines()
+                        .forEach(progress::line);
+            }
             optimizer = new Optimizer(parameters, configuration.algorithm(), configuration.clip(), context);
             step = new TrainingStep(training, context, optimizer, configuration.labelSmoothing());
             inference = new InferenceStep(evaluation, context);
@@ -148,7 +154,7 @@ public final class TrainingRun implements AutoCloseable {
         context.close();
     }
 
-    private void resumeFrom(Path checkpoint) throws SafeTensorsException {
+    private void resumeFrom(Path checkpoint) throws TensorFileException {
         if (!Files.exists(checkpoint)) {
             progress.line("no " + LAST + " in " + output + " yet: starting from the beginning");
             return;
@@ -396,6 +402,7 @@ public final class TrainingRun implements AutoCloseable {
             rate = (float)
                     schedule.learningRate(configuration.baseLearningRate(), globalStep, stepsPerEpoch, totalSteps);
             long before = threads.getThreadAllocatedBytes(thread);
+            step.nextStep(globalStep);
             step.submit(batch.images(), batch.labels(), rate);
             counts.add(batch.count());
             batch.release();

@@ -45,7 +45,7 @@ class HelpTest {
 
         RunConfiguration defaults = RunConfiguration.defaults();
         assertThat(help)
-                .contains("The network: resnet50 (default: " + defaults.model() + ")")
+                .contains("efficientnet_b3 or vit_b_16 (default: " + defaults.model() + ")")
                 .contains("Passes over the training images (default: " + defaults.epochs() + ")")
                 .contains("Weight of the Wasserstein-2 term of every site in the loss (default: " + defaults.lambdaOt()
                         + ")");

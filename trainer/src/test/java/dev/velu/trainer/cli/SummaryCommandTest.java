@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class SummaryCommandTest {
     private static JsonNode summary(String... options) {
@@ -17,15 +19,24 @@ class SummaryCommandTest {
         return run.json();
     }
 
-    @Test
-    void totalsOfResNet50AreThePublishedOnes() {
-        JsonNode summary = summary("--model", "resnet50", "--batch-size", "1");
+    @ParameterizedTest
+    @CsvSource({
+        "vgg19, 224, 143667240, 19632062464, 18",
+        "vgg19_bn, 224, 143678248, 19632062464, 18",
+        "resnet50, 224, 25557032, 4089184256, 49",
+        "densenet121, 224, 7978856, 2834161664, 121",
+        "mobilenet_v2, 224, 3504872, 300774272, 35",
+        "efficientnet_b3, 300, 12233232, 1827141392, 52",
+        "vit_b_16, 224, 86567656, 17563828224, 12"
+    })
+    void totalsAreThePublishedOnes(String model, int size, long params, long macs, int sites) {
+        JsonNode summary = summary("--model", model, "--batch-size", "1");
 
-        assertThat(summary.path("params").asLong()).isEqualTo(25_557_032);
-        assertThat(summary.path("macs").asLong()).isEqualTo(4_089_184_256L);
-        assertThat(summary.path("activation_sites").asInt()).isEqualTo(49);
-        assertThat(summary.path("activation_params").asLong()).isEqualTo(49);
-        assertThat(summary.path("size").asInt()).isEqualTo(224);
+        assertThat(summary.path("params").asLong()).isEqualTo(params);
+        assertThat(summary.path("macs").asLong()).isEqualTo(macs);
+        assertThat(summary.path("activation_sites").asInt()).isEqualTo(sites);
+        assertThat(summary.path("activation_params").asLong()).isEqualTo(sites);
+        assertThat(summary.path("size").asInt()).isEqualTo(size);
     }
 
     @Test
@@ -88,7 +99,24 @@ class SummaryCommandTest {
         CommandRun run = CommandRun.of("summary", "--size", "32", "--batch-size", "2", "--classes", "1000");
 
         assertThat(run.status()).isZero();
-        assertThat(run.out()).contains("layer4.2.conv3", "25,557,032", "49 sites", "workspace");
+        assertThat(run.out()).contains("downsample", "25,557,032", "49 sites", "workspace");
+    }
+
+    @Test
+    void modulesBelowADepthAreSummedUp() {
+        CommandRun run =
+                CommandRun.of("summary", "--model", "densenet121", "--size", "32", "--batch-size", "2", "--depth", "2");
+
+        assertThat(run.status()).isZero();
+        assertThat(run.out()).contains("denseblock3  144 modules", "7,978,856").doesNotContain("denselayer");
+    }
+
+    @Test
+    void sizesThatTheNetworkCannotTakeAreWrongUsage() {
+        CommandRun run = CommandRun.of("summary", "--model", "vit_b_16", "--size", "100");
+
+        assertThat(run.status()).isEqualTo(2);
+        assertThat(run.err()).contains("image size 100", "multiples of 16", "96 or 112");
     }
 
     @Test

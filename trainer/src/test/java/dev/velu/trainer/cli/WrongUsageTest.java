@@ -21,7 +21,8 @@ class WrongUsageTest {
                 "train --epochs many          | velu train: --epochs: 'many' is not a whole number",
                 "train --epochs 99999999999   | velu train: --epochs: '99999999999' is not a whole number",
                 "train --momentum fast        | velu train: --momentum: 'fast' is not a number",
-                "train --model nosuchnet      | velu train: unknown model 'nosuchnet'; use one of resnet50",
+                "train --model nosuchnet      | velu train: unknown model 'nosuchnet'; use one of vgg19, vgg19_bn, resnet50,"
+                        + " densenet121, mobilenet_v2, efficientnet_b3, vit_b_16",
                 "train --activation blah      | velu train: unknown activation 'blah'; use one of velu, relu, relu6,"
                         + " silu, gelu, default",
                 "train --data nosuchset       | velu train: unknown data set 'nosuchset'; choose mnist, shapes,"

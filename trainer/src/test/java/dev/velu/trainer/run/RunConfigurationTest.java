@@ -35,4 +35,20 @@ class RunConfigurationTest {
         assertThat(json).doesNotContain("tf32");
         assertThat(RunConfiguration.fromJson(json, "test")).isEqualTo(DEFAULTS);
     }
+
+    @Test
+    void weightsToStartFromAreKeptInItsJsonAndARunIsNotResumedWithOthers() {
+        RunConfiguration started = DEFAULTS.with(Map.of("weights", "a.pth"));
+
+        assertThat(RunConfiguration.fromJson(started.toJson(), "test").weights())
+                .isEqualTo("a.pth");
+        assertThat(started.differences(DEFAULTS)).containsExactly("weights: a.pth != null");
+    }
+
+    @Test
+    void aFileFromBeforeThereWereWeightsIsOfARunWithout() {
+        String json = DEFAULTS.toJson().replaceFirst("\\s*\"weights\" : null,", "");
+        assertThat(json).doesNotContain("weights");
+        assertThat(RunConfiguration.fromJson(json, "test")).isEqualTo(DEFAULTS);
+    }
 }
