@@ -22,8 +22,8 @@ public interface Architecture {
     }
 
     /**
-     * What a usual learning rate is multiplied with to train the network from random weights: 1, or less where no batch
-     * normalization keeps activations in scale.
+     * What a usual learning rate is multiplied with to train the network from random weights: 1, or less where the usual one
+     * diverges, as without batch normalization or with a classifier of wide linear layers.
      */
     default float learningRateFactor() {
         return 1;

@@ -43,7 +43,7 @@ record Vgg19(boolean batchNorm) implements Architecture {
 
     @Override
     public float learningRateFactor() {
-        return batchNorm ? 1 : 0.1f;
+        return 0.1f;
     }
 
     @Override

@@ -25,8 +25,8 @@ final class OptimizationOptions {
     @Option(
             names = {"--lr", "--learning-rate"},
             paramLabel = "X",
-            description = "Learning rate (default: 0.05 for sgd, 0.001 for the others; a tenth of that for vgg19 and"
-                    + " vit_b_16, which have no batch norm).")
+            description = "Learning rate (default: 0.05 for sgd, 0.001 for the others; a tenth of that for vgg19,"
+                    + " vgg19_bn and vit_b_16).")
     Float learningRate;
 
     @Option(names = "--momentum", paramLabel = "X", description = "Momentum of sgd (default: ${DEFAULT-VALUE}).")

@@ -51,4 +51,12 @@ class RunConfigurationTest {
         assertThat(json).doesNotContain("weights");
         assertThat(RunConfiguration.fromJson(json, "test")).isEqualTo(DEFAULTS);
     }
+
+    @Test
+    void theLearningRateIsTheNetworksUnlessItIsGiven() {
+        RunConfiguration vgg19 = RunConfiguration.defaults().with(Map.of("model", "vgg19"));
+        assertThat(RunConfiguration.defaults().baseLearningRate()).isEqualTo(1e-3f);
+        assertThat(vgg19.baseLearningRate()).isEqualTo(1e-3f * 0.1f);
+        assertThat(vgg19.with(Map.of("learning_rate", 0.5f)).baseLearningRate()).isEqualTo(0.5f);
+    }
 }
