@@ -3,7 +3,11 @@ package dev.velu.models;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.velu.device.Context;
+import dev.velu.device.Device;
+import dev.velu.device.Isa;
 import dev.velu.graph.Graph;
+import dev.velu.graph.Plan;
 import dev.velu.graph.Value;
 import dev.velu.nn.Initializer;
 import dev.velu.nn.Parameters;
@@ -199,5 +203,40 @@ class NetworkTest {
                 0.1f,
                 precision);
         return Network.build(spec, new Parameters(), 2, training, NormalizeImage.imageNet());
+    }
+
+    @Test
+    void theFeaturesOfDenseNetAreSetBesideEachOtherWithoutACopyInBothDirections() {
+        Network network = build(new DenseNet121(), 32, true);
+        TrainingGraph.training(network, 0);
+        try (Context context = Context.open(Device.cpu(), 1, Isa.AUTO)) {
+            network.parameters().allocate(context, true);
+            try (Plan plan = Plan.of(network.graph(), network.parameters(), context)) {
+                long views = network.graph().nodes().stream()
+                        .filter(node -> node.operation().view() != null)
+                        .count();
+                assertThat(views).isEqualTo(58 + 2 * 58);
+                assertThat(plan.size()).isEqualTo(network.graph().nodes().size() - views);
+            }
+        }
+    }
+
+    @Test
+    void aProjectionAfterSqueezeAndExcitationIsOneOperationWithIt() {
+        Network network = build(new EfficientNetB3(), 32, true);
+        TrainingGraph.training(network, 0);
+        List<String> operations = network.graph().nodes().stream()
+                .map(node -> node.operation().name())
+                .toList();
+        assertThat(operations).filteredOn("scaled_linear_forward"::equals).hasSize(26);
+        assertThat(operations).noneMatch(name -> name.startsWith("channel_scale"));
+    }
+
+    @Test
+    void theResidualSumsOfTheTransformerAreJoinedWithTheNormsAfterThem() {
+        Network network = build(new VisionTransformerB16(), 32, true);
+        TrainingGraph.training(network, 0);
+        assertThat(network.graph().nodes())
+                .noneMatch(node -> node.operation().name().equals("add_forward"));
     }
 }
