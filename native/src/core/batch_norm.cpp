@@ -70,11 +70,7 @@ velu_status velu_batch_norm_forward_training(velu_context* context, const velu_b
     if (call.failed()) return call.status();
     check_velu_only(call, *desc, "lambda", lambda);
     check_velu_only(call, *desc, "moments", moments);
-    if ((running_mean == nullptr) != (running_var == nullptr)) {
-        call.fail(VELU_STATUS_INVALID_ARGUMENT, "%s is NULL and %s is not; pass both or neither",
-                  running_mean == nullptr ? "running_mean" : "running_var",
-                  running_mean == nullptr ? "running_var" : "running_mean");
-    }
+    velu::check_both_or_neither(call, "running_mean", running_mean, "running_var", running_var);
     call.buffers({input("x", x, bytes.x, align), input("weight", weight, bytes.channels, kFloat),
                   input("bias", bias, bytes.channels, kFloat), optional(input("residual", residual, bytes.y, align)),
                   optional(input("lambda", lambda, kFloat, kFloat)),
@@ -129,10 +125,7 @@ velu_status velu_batch_norm_backward(velu_context* context, const velu_batch_nor
                   "forward pass stored, or w2_weight = 0",
                   static_cast<double>(desc->w2_weight));
     }
-    if ((residual == nullptr) != (dresidual == nullptr)) {
-        call.fail(VELU_STATUS_INVALID_ARGUMENT, "%s is NULL and %s is not; pass both or neither",
-                  residual == nullptr ? "residual" : "dresidual", residual == nullptr ? "dresidual" : "residual");
-    }
+    velu::check_both_or_neither(call, "residual", residual, "dresidual", dresidual);
     call.buffers({input("x", x, bytes.x, align), input("dy", dy, bytes.y, align),
                   input("weight", weight, bytes.channels, kFloat), input("bias", bias, bytes.channels, kFloat),
                   optional(input("residual", residual, bytes.y, align)),

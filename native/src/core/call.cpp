@@ -169,6 +169,14 @@ void Call::buffers(std::initializer_list<Buffer> buffers) {
     }
 }
 
+void check_both_or_neither(Call& call, const char* first_name, const void* first, const char* second_name,
+                           const void* second) {
+    if ((first == nullptr) != (second == nullptr)) {
+        call.fail(VELU_STATUS_INVALID_ARGUMENT, "%s is NULL and %s is not; pass both or neither",
+                  first == nullptr ? first_name : second_name, first == nullptr ? second_name : first_name);
+    }
+}
+
 int64_t check_pitch(Call& call, const char* name, int64_t pitch, int64_t channels) {
     if (pitch == 0) return channels;
     if (pitch < channels) {

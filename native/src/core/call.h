@@ -148,6 +148,9 @@ inline int64_t dtype_size(int32_t dtype) {
 inline constexpr int64_t kFloat = sizeof(float);
 
 // Checks that several entry points share. Each reads its descriptor only while the call has not failed.
+/// Checks that two pointers are both given or both NULL.
+void check_both_or_neither(Call& call, const char* first_name, const void* first, const char* second_name,
+                           const void* second);
 /// Checks the activation that ends a convolution or linear layer.
 void check_fused_activation(Call& call, int32_t activation);
 /// Checks a pitch and gives its meaning: 0 stands for channels.

@@ -24,13 +24,6 @@ Bytes check(Call& call, const velu_layer_norm_desc& desc) {
             call.bytes("saved_mean", {desc.rows}, kFloat), call.bytes("weight", {desc.channels}, kFloat)};
 }
 
-void check_pair(Call& call, const char* first_name, const void* first, const char* second_name, const void* second) {
-    if ((first == nullptr) != (second == nullptr)) {
-        call.fail(VELU_STATUS_INVALID_ARGUMENT, "%s is NULL and %s is not; pass both or neither",
-                  first == nullptr ? first_name : second_name, first == nullptr ? second_name : first_name);
-    }
-}
-
 }  // namespace
 
 velu_status velu_layer_norm_forward(velu_context* context, const velu_layer_norm_desc* desc, const void* x,
@@ -41,8 +34,8 @@ velu_status velu_layer_norm_forward(velu_context* context, const velu_layer_norm
     const Bytes bytes = check(call, *desc);
     const int64_t align = velu::dtype_size(desc->dtype);
     if (call.failed() || desc->rows == 0) return call.status();
-    check_pair(call, "residual", residual, "sum", sum);
-    check_pair(call, "saved_mean", saved_mean, "saved_inv_std", saved_inv_std);
+    velu::check_both_or_neither(call, "residual", residual, "sum", sum);
+    velu::check_both_or_neither(call, "saved_mean", saved_mean, "saved_inv_std", saved_inv_std);
     call.buffers({input("x", x, bytes.x, align), optional(input("residual", residual, bytes.x, align)),
                   input("weight", weight, bytes.channels, kFloat), input("bias", bias, bytes.channels, kFloat),
                   optional(in_place("sum", sum, bytes.x, align, "x", "residual")),
