@@ -394,15 +394,15 @@ public final class TrainingRun implements AutoCloseable {
         EpochSums sums = new EpochSums(state);
         CountQueue counts = new CountQueue(step.capacity());
         int steps = state.stepsInEpoch();
+        float baseRate = configuration.baseLearningRate();
         float rate = 0;
         long allocated = 0;
         long thread = Thread.currentThread().threadId();
+        step.nextStep((long) epoch * stepsPerEpoch + steps);
         for (Batch batch = trainPipeline.next(); batch != null; batch = trainPipeline.next()) {
             long globalStep = (long) epoch * stepsPerEpoch + steps;
-            rate = (float)
-                    schedule.learningRate(configuration.baseLearningRate(), globalStep, stepsPerEpoch, totalSteps);
+            rate = (float) schedule.learningRate(baseRate, globalStep, stepsPerEpoch, totalSteps);
             long before = threads.getThreadAllocatedBytes(thread);
-            step.nextStep(globalStep);
             step.submit(batch.images(), batch.labels(), rate);
             counts.add(batch.count());
             batch.release();
