@@ -108,14 +108,22 @@ int main() {
                 desc.dtype = dtype;
                 rejected(context, name, "dtype", operations::call(function, context, &desc, b.pointers));
             }
-            // The CPU converts between dtypes and moves elements of any, and computes in float32 only.
+        });
+    });
+    test("aCpuContextWithoutAvx512ComputesInFloat32Only", [] {
+        if (!check::on_cpu()) return;
+        const Context context(1, VELU_ISA_BASELINE);
+        each_operation([&](const char* name, const char*, auto function, auto desc, const std::string&, auto& b) {
+            // It converts between dtypes and moves elements of any.
             const std::string operation = name;
-            if (!check::on_cpu() || operation == "velu_cast_forward" || operation == "velu_transpose_forward" ||
+            if (operation == "velu_cast_forward" || operation == "velu_transpose_forward" ||
                 operation == "velu_copy_rows_forward") {
                 return;
             }
             desc.dtype = VELU_DTYPE_BF16;
             rejected(context, name, "bfloat16", operations::call(function, context, &desc, b.pointers),
+                     VELU_STATUS_UNSUPPORTED);
+            rejected(context, name, "use float32", operations::call(function, context, &desc, b.pointers),
                      VELU_STATUS_UNSUPPORTED);
         });
     });
@@ -365,6 +373,8 @@ int main() {
         CHECK_EQUAL(velu_device_query(check::device(), 0, &device), VELU_STATUS_SUCCESS);
         CHECK(device.memory_total > 0 && device.memory_free >= 0 && device.memory_free <= device.memory_total);
         CHECK(device.cores >= 1 && device.isa >= VELU_ISA_BASELINE && std::strlen(device.name) > 0);
+        CHECK_EQUAL((device.dtypes >> VELU_DTYPE_F32 & 1), 1);
+        CHECK_EQUAL((device.dtypes >> VELU_DTYPE_BF16 & 1) != 0, check::bfloat16_refusal().empty());
         std::fprintf(stderr, "    %s; %s, %d cores, isa %d, %lld of %lld MiB free\n", backend.libraries, device.name,
                      device.cores, device.isa, static_cast<long long>(device.memory_free >> 20),
                      static_cast<long long>(device.memory_total >> 20));

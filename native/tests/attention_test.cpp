@@ -327,23 +327,21 @@ int main() {
         CHECK_SUCCESS(context, velu_attention_forward(context, &desc, nullptr, nullptr, nullptr));
         CHECK_SUCCESS(context, velu_attention_backward(context, &desc, nullptr, nullptr, nullptr, nullptr, nullptr));
     });
-    if (!check::on_cpu()) {
-        test("bfloat16IsNearTheDefinition", [] {
-            const Context context;
-            for (const Shape& shape : kShapes) {
-                Case c(shape);
-                Guarded<uint16_t> qkv(c.qkv.size), y(c.y.size), dy(c.y.size), dqkv(c.qkv.size);
-                halve(c.qkv, qkv);
-                halve(c.dy, dy);
-                const velu_attention_desc desc = describe(shape, VELU_DTYPE_BF16);
-                CHECK_SUCCESS(context, velu_attention_forward(context, &desc, qkv, y, c.log_sum_exp));
-                CHECK_SUCCESS(context, velu_attention_backward(context, &desc, qkv, y, dy, c.log_sum_exp, dqkv));
-                const Reference expected = c.reference();
-                check_near("log_sum_exp", c.log_sum_exp, expected.log_sum_exp, 1e-4);
-                check_halves("y", y, expected.y);
-                check_halves("dqkv", dqkv, expected.dqkv);
-            }
-        });
-    }
+    check::test_in_bfloat16("bfloat16IsNearTheDefinition", [] {
+        const Context context;
+        for (const Shape& shape : kShapes) {
+            Case c(shape);
+            Guarded<uint16_t> qkv(c.qkv.size), y(c.y.size), dy(c.y.size), dqkv(c.qkv.size);
+            halve(c.qkv, qkv);
+            halve(c.dy, dy);
+            const velu_attention_desc desc = describe(shape, VELU_DTYPE_BF16);
+            CHECK_SUCCESS(context, velu_attention_forward(context, &desc, qkv, y, c.log_sum_exp));
+            CHECK_SUCCESS(context, velu_attention_backward(context, &desc, qkv, y, dy, c.log_sum_exp, dqkv));
+            const Reference expected = c.reference();
+            check_near("log_sum_exp", c.log_sum_exp, expected.log_sum_exp, 1e-4);
+            check_halves("y", y, expected.y);
+            check_halves("dqkv", dqkv, expected.dqkv);
+        }
+    });
     return check::report();
 }

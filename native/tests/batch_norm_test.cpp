@@ -354,6 +354,28 @@ void large_mean(velu_context* context) {
     check_backward(p, s, run);
 }
 
+void outlier(velu_context* context) {
+    // In the first row of all, in the first and in the last of 32, and in another one.
+    for (const int64_t row : {0, 32, 63, 70}) {
+        Run run(descriptor(200, 19, VELU_ACTIVATION_IDENTITY), false);
+        for (int64_t c = 0; c < 19; ++c) run.x[row * 19 + c] = 1e5f;
+        const Problem p = run.problem();
+        const Statistics s = statistics(p);
+        run.forward(context);
+        run.backward(context);
+        check_forward(p, s, run);
+        check_backward(p, s, run);
+    }
+}
+
+void huge_numbers(velu_context* context) {
+    if (!check::on_cpu()) return;
+    Run run(descriptor(100, 83, VELU_ACTIVATION_IDENTITY), false, -1e25, 1e25);
+    const Problem p = run.problem();
+    run.forward(context);
+    check_forward(p, statistics(p), run);
+}
+
 void running_statistics(velu_context* context) {
     Run run(descriptor(301, 45, VELU_ACTIVATION_IDENTITY), false);
     const Values mean = doubles(run.running_mean), variance = doubles(run.running_var);
@@ -586,6 +608,8 @@ int main() {
     check::on_every_isa("w2GradientReachesTheInput", w2_gradient);
     check::on_every_isa("agreesWithFloat64ForManyChannels", many_channels);
     check::on_every_isa("keepsItsDigitsForTinyVarianceWithALargeMean", large_mean);
+    check::on_every_isa("anOutlierLeavesTheVarianceItsDigits", outlier);
+    check::on_every_isa("squaresThatFloat32CannotHoldDoNotOverflow", huge_numbers);
     check::on_every_isa("runningStatisticsFollowTorch", running_statistics);
     check::on_every_isa("inferenceUsesTheGivenStatistics", inference);
     check::on_every_isa("inPlaceGivesTheSameBits", in_place);

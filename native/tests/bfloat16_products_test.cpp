@@ -80,7 +80,8 @@ const Shape kShapes[] = {
     {2, 5, 7, 32, 16, 1, 1, 0, 1, 1},     {2, 9, 6, 16, 24, 3, 1, 1, 1, 1},   {1, 9, 9, 3, 17, 3, 2, 1, 1, 1},
     {2, 7, 7, 12, 18, 3, 1, 1, 1, 3},     {2, 9, 10, 32, 32, 3, 1, 1, 1, 32}, {1, 11, 9, 40, 40, 5, 2, 2, 1, 40},
     {2, 8, 7, 33, 33, 3, 1, 1, 1, 33},    {1, 9, 9, 12, 12, 3, 3, 1, 1, 12},  {1, 12, 12, 24, 24, 3, 1, 2, 2, 24},
-    {1, 9, 9, 288, 288, 3, 2, 1, 1, 288}, {3, 4, 5, 8, 8, 7, 1, 3, 1, 8},
+    {1, 9, 9, 288, 288, 3, 2, 1, 1, 288}, {3, 4, 5, 8, 8, 7, 1, 3, 1, 8},     {2, 4, 4, 48, 40, 1, 1, 0, 1, 1},
+    {2, 9, 8, 48, 40, 1, 2, 0, 1, 1},     {2, 8, 8, 48, 40, 3, 2, 1, 1, 1},   {3, 4, 4, 32, 17, 3, 1, 2, 2, 1},
 };
 
 /// rest: elements between the pixels of y and dy.
@@ -147,8 +148,8 @@ void all_passes_of_linear(velu_context* context, int64_t rows, int64_t in, int64
 }  // namespace
 
 int main() {
-    if (check::on_cpu()) {
-        std::fprintf(stderr, "skip: the CPU backend has no bfloat16\n");
+    if (const std::string why = check::bfloat16_refusal(); !why.empty()) {
+        std::fprintf(stderr, "skip: %s\n", why.c_str());
         return EXIT_SUCCESS;
     }
     for (const bool misalign : {false, true}) {
@@ -160,6 +161,26 @@ int main() {
                 all_passes(context, shape, VELU_ACTIVATION_IDENTITY, 0, misalign);
                 all_passes(context, shape, kFusedActivations[index % std::size(kFusedActivations)],
                            index % 2 == 0 ? 8 : 3, misalign);
+            }
+        });
+        test(("aNanComesThroughEveryActivation" + where).c_str(), [&] {
+            const Context context;
+            for (const Shape& s : {kShapes[0], kShapes[1], kShapes[4], kShapes[11]}) {
+                for (const int32_t activation : kFusedActivations) {
+                    const velu_conv2d_desc desc = {
+                        check::device(), VELU_DTYPE_BF16, s.batch,    s.height, s.width,    s.in,
+                        s.out,           s.kernel,        s.kernel,   s.stride, s.stride,   s.padding,
+                        s.padding,       s.dilation,      s.dilation, s.groups, activation, 0};
+                    Numbers x(s.batch * s.height * s.width * s.in, misalign);
+                    Numbers weight(s.out * s.kernel * s.kernel * (s.in / s.groups), misalign);
+                    Numbers y(s.batch * s.height * s.width * s.out, misalign);
+                    x.fill(1);
+                    weight.fill(2);
+                    x.halves[0] = 0x7FC0;
+                    CHECK_SUCCESS(context,
+                                  velu_conv2d_forward(context, &desc, x.halves, weight.halves, nullptr, y.halves));
+                    CHECK(std::isnan(widened(y.halves[0])));
+                }
             }
         });
         test(("linearInBfloat16IsTheRoundedOneInFloat32" + where).c_str(), [&] {

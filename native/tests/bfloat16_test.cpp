@@ -101,18 +101,12 @@ int64_t out_size(int64_t in, const velu_pool2d_desc& desc) {
 /// Elements between the pixels of a pool's result: none, and ones that do and do not allow packs.
 constexpr int64_t kRests[] = {0, 8, 3};
 
-/// Whether the device under test computes in bfloat16.
-bool has_bfloat16() {
-    Context context;
-    const velu_add_desc desc{check::device(), VELU_DTYPE_BF16, 0};
-    return velu_add_forward(context, &desc, nullptr, nullptr, nullptr) == VELU_STATUS_SUCCESS;
-}
-
 }  // namespace
 
 int main() {
-    if (!has_bfloat16()) {
-        std::fprintf(stderr, "skip: the device under test does not compute in bfloat16\n");
+    const std::string why = check::bfloat16_refusal();
+    if (!why.empty()) {
+        std::fprintf(stderr, "skip: %s\n", why.c_str());
         return EXIT_SUCCESS;
     }
 

@@ -98,6 +98,22 @@ struct Context {
     velu_context* context = nullptr;
 };
 
+/// Why the device under test does not compute in bfloat16, or "".
+inline std::string bfloat16_refusal() {
+    const Context context;
+    const velu_add_desc nothing{device(), VELU_DTYPE_BF16, 0};
+    velu_add_forward(context, &nothing, nullptr, nullptr, nullptr);
+    return velu_context_last_error(context);
+}
+
+/// Runs a test that computes in bfloat16, or says why it cannot.
+template <class Body>
+void test_in_bfloat16(const char* name, const Body& body) {
+    const std::string why = bfloat16_refusal();
+    if (why.empty()) return test(name, body);
+    std::fprintf(stderr, "skip %s: %s\n", name, why.c_str());
+}
+
 /// The end of loops over thread counts 1, 2, ...: elsewhere than on the CPU they mean nothing.
 inline int32_t most_threads() {
     return on_cpu() ? 3 : 1;

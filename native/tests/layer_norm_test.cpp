@@ -364,14 +364,12 @@ int main() {
         CHECK_SUCCESS(context, velu_layer_norm_forward(context, &desc, nullptr, nullptr, nullptr, nullptr, nullptr,
                                                        nullptr, nullptr, nullptr));
     });
-    if (!check::on_cpu()) {
-        test("bfloat16IsTheRoundedFloat32", [] {
-            const Context context;
-            for (const Shape& shape : kShapes) {
-                bfloat16(context, shape, false);
-                bfloat16(context, shape, true);
-            }
-        });
-    }
+    check::test_in_bfloat16("bfloat16IsTheRoundedFloat32", [] {
+        const Context context;
+        for (const Shape& shape : kShapes) {
+            bfloat16(context, shape, false);
+            bfloat16(context, shape, true);
+        }
+    });
     return check::report();
 }

@@ -64,6 +64,8 @@ void for_each(const Visit& visit) {
     visit("velu_conv2d_forward", "velu_conv2d_desc", velu_conv2d_forward, kConv2d, "rror");
     visit("velu_conv2d_backward_data", "velu_conv2d_desc", velu_conv2d_backward_data, kConv2d, "rrr");
     visit("velu_conv2d_backward_weights", "velu_conv2d_desc", velu_conv2d_backward_weights, kConv2d, "rrro");
+    visit("velu_conv2d_pack", "velu_conv2d_desc", velu_conv2d_pack, kConv2d, "rooorr");
+    visit("velu_conv2d_packed_forward", "velu_conv2d_desc", velu_conv2d_packed_forward, kConv2d, "rrror");
     visit("velu_linear_forward", "velu_linear_desc", velu_linear_forward, kLinear, "rror");
     visit("velu_linear_backward_data", "velu_linear_desc", velu_linear_backward_data, kLinear, "rrr");
     visit("velu_linear_backward_weights", "velu_linear_desc", velu_linear_backward_weights, kLinear, "rrro");
@@ -84,6 +86,7 @@ void for_each(const Visit& visit) {
           "rrroorrorrro");
     visit("velu_batch_norm_forward_inference", "velu_batch_norm_desc", velu_batch_norm_forward_inference, kBatchNorm,
           "rrroorrro");
+    visit("velu_batch_norm_fold", "velu_batch_norm_desc", velu_batch_norm_fold, kBatchNorm, "rrrrrr");
     visit("velu_batch_norm_backward", "velu_batch_norm_desc", velu_batch_norm_backward, kBatchNorm, "rrrrrorroorrrro");
     visit("velu_max_pool2d_forward", "velu_pool2d_desc", velu_max_pool2d_forward, kPool2d, "rro");
     visit("velu_max_pool2d_backward", "velu_pool2d_desc", velu_max_pool2d_backward, kPool2d, "rrr");

@@ -187,6 +187,50 @@ void few_large_elements(velu_context* context) {
     }
 }
 
+/// Rows of uniform elements whose largest ones are 3 % apart, from far inside to far outside every range for which a
+/// kernel has a shorter way: rows of all ways stand side by side.
+void rows_of_all_sizes(velu_context* context) {
+    constexpr int64_t kRows = 270, kChannels = 37;
+    for (const int32_t statistic : {VELU_STATISTIC_INVERSE_RMS, VELU_STATISTIC_STD}) {
+        for (const velu_velu_params& params : {kReleased, kCurve, kSteep}) {
+            Guarded<float> x(kRows * kChannels), dy(kRows * kChannels);
+            x.fill_uniform(41);
+            float size = 0.02f * std::fabs(0.7f / params.beta2);
+            for (int64_t row = 0; row < kRows; ++row, size *= 1.03f) {
+                for (int64_t c = 0; c < kChannels; ++c) {
+                    float& value = x[row * kChannels + c];
+                    value *= size;
+                    // The reference cannot follow the edge of the clip through the rounding of x.
+                    if (std::fabs(std::fabs(params.beta2 * value) - 1.0f) < 1e-4f) value *= 0.99f;
+                }
+            }
+            compare(context, descriptor(with_statistic(params, statistic), kRows, kChannels), x, dy.fill_uniform(42),
+                    1.0f);
+        }
+    }
+}
+
+/// Parameters between and beyond those of the paper: every one has short ways of its own, or none.
+void grid_of_parameters(velu_context* context) {
+    for (const float alpha : {-3.0f, -0.4f, 0.03f, 0.7f, 1.5f, 3.0f, 6.0f}) {
+        for (const float beta1 : {-0.3f, 0.0f, 0.05f, 1.0f, 4.0f}) {
+            for (const float beta2 : {-1.0f, 0.0f, 0.02f, 0.3f, 2.0f}) {
+                velu_velu_params params = kReleased;
+                params.alpha = alpha;
+                params.beta1 = beta1;
+                params.beta2 = beta2;
+                std::vector<float> values;
+                for (float size = 0.003f; size < 100.0f; size *= 1.7f) {
+                    for (const float value : {size, -size}) {
+                        if (std::fabs(std::fabs(beta2 * value) - 1.0f) > 1e-3f) values.push_back(value);
+                    }
+                    compare_row(context, params, values);
+                }
+            }
+        }
+    }
+}
+
 void around_the_clip(velu_context* context) {
     for (velu_velu_params params : {kCurve, kReleased}) {
         for (const int32_t statistic : {VELU_STATISTIC_INVERSE_RMS, VELU_STATISTIC_STD}) {
@@ -205,6 +249,46 @@ void around_the_clip(velu_context* context) {
             }
             compare_row(context, with_statistic(params, statistic), values);
             for (const float value : values) compare_row(context, with_statistic(params, statistic), {value, 0.25f});
+        }
+    }
+}
+
+/// The last number inside the clip, whose distance from it is another part of a rounding for every beta2.
+void last_inside_the_clip(velu_context* context) {
+    for (float beta2 = 0.5f; beta2 < 2.0f; beta2 *= 1.07f) {
+        velu_velu_params params = kCurve;
+        params.beta2 = beta2;
+        float last = 1.0f / beta2;
+        while (std::fma(beta2, -last, 1.0f) <= 0) last = std::nextafter(last, 0.0f);
+        compare_row(context, params, {last, 0.25f, -last, -0.5f});
+    }
+}
+
+/// Squares of these overflow float32, or their sums do.
+void long_rows_of_large_elements(velu_context* context) {
+    for (const int32_t statistic : {VELU_STATISTIC_INVERSE_RMS, VELU_STATISTIC_STD}) {
+        for (const double size : {1e8, 1e13, 3e18, 1e25}) {
+            Guarded<float> x(6 * 200), dy(6 * 200);
+            x.fill_uniform(61, -size, size);
+            compare(context, descriptor(with_statistic(kReleased, statistic), 6, 200), x, dy.fill_uniform(62), 1.0f);
+        }
+    }
+}
+
+/// With gamma near -1 the adaptive scale is a small difference.
+void cancelling_scale(velu_context* context) {
+    constexpr int64_t kRows = 60, kChannels = 40;
+    for (const int32_t statistic : {VELU_STATISTIC_INVERSE_RMS, VELU_STATISTIC_STD}) {
+        for (const float gamma : {-0.9999f, -0.6f, -0.5f}) {
+            velu_velu_params params = with_statistic(kCurve, statistic);
+            params.gamma = gamma;
+            Guarded<float> x(kRows * kChannels), dy(kRows * kChannels);
+            x.fill_uniform(71);
+            float size = 0.1f;
+            for (int64_t row = 0; row < kRows; ++row, size *= 1.08f) {
+                for (int64_t c = 0; c < kChannels; ++c) x[row * kChannels + c] *= size;
+            }
+            compare(context, descriptor(params, kRows, kChannels), x, dy.fill_uniform(72), 1.0f);
         }
     }
 }
@@ -396,6 +480,18 @@ void moments_of_many(velu_context* context) {
     CHECK_NEAR(moments[1], std::sqrt(variance), 1e-6);
 }
 
+/// Blocks that begin with an element far from all others, and rows shorter and longer than a vector.
+void moments_behind_an_outlier(velu_context* context) {
+    for (const int64_t channels : {1, 5, 16, 21, 64, 700}) {
+        const int64_t rows = 9000 / channels;
+        Guarded<float> x(rows * channels), dy(rows * channels);
+        x.fill_uniform(51, 0.5, 1.5);
+        x[0] = 3000.0f;
+        x[1] = -40.0f;
+        compare(context, descriptor(kReleased, rows, channels, 0.1f), x, dy.fill_uniform(52), 1.0f);
+    }
+}
+
 void published_curve(velu_context* context) {
     const velu_velu_desc desc = descriptor(kCurve, 1, 300);
     Guarded<float> x(300), y(300);
@@ -440,7 +536,12 @@ int main() {
     check::test("referenceGradientMatchesCentralDifferences", reference_gradient);
     check::on_every_isa("agreesWithFloat64OnOddShapes", all_shapes);
     check::on_every_isa("agreesWithFloat64ForFewLargeElements", few_large_elements);
+    check::on_every_isa("agreesWithFloat64ForRowsOfAllSizes", rows_of_all_sizes);
+    check::on_every_isa("agreesWithFloat64ForAGridOfParameters", grid_of_parameters);
     check::on_every_isa("agreesWithFloat64AroundTheClip", around_the_clip);
+    check::on_every_isa("agreesWithFloat64AtTheLastNumberInsideTheClip", last_inside_the_clip);
+    check::on_every_isa("agreesWithFloat64ForLongRowsOfLargeElements", long_rows_of_large_elements);
+    check::on_every_isa("agreesWithFloat64WhereTheScaleCancels", cancelling_scale);
     check::on_every_isa("agreesWithFloat64ForAllMagnitudes", all_magnitudes);
     check::on_every_isa("agreesWithFloat64ForUnusualParameters", unusual_parameters);
     check::on_every_isa("clampStopsTheScaleAndItsGradient", clamp_of_the_scale);
@@ -453,6 +554,7 @@ int main() {
     check::on_every_isa("inPlaceGivesTheSameBits", in_place);
     check::on_every_isa("acceptsPointersAlignedToOneElement", unaligned);
     check::on_every_isa("momentsOfManySurviveALargeMean", moments_of_many);
+    check::on_every_isa("momentsSurviveAnOutlierThatComesFirst", moments_behind_an_outlier);
     check::test("sameBitsForAnyThreadCount", [] { same_bits_for_any_threads(-3, 3); });
     check::test("sameBitsForAnyThreadCountInFloat64", [] { same_bits_for_any_threads(1000, 1000.001); });
     return check::report();

@@ -51,7 +51,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /** Version of this ABI. It changes with every incompatible change; callers compare it with velu_abi_version() once. */
-#define VELU_ABI_VERSION 3
+#define VELU_ABI_VERSION 4
 
 typedef int32_t velu_status;
 enum {
@@ -127,6 +127,8 @@ typedef struct velu_device_info {
     int64_t memory_free;  /* bytes */
     int32_t cores;        /* logical processors this process may use, or multiprocessors */
     int32_t isa;          /* best VELU_ISA_* (CPU), compute capability * 10 (CUDA) */
+    int32_t dtypes; /* bit 1 << VELU_DTYPE_* for every dtype that operations compute in; on the CPU with that isa */
+    int32_t reserved;
     char name[128];
 } velu_device_info;
 
@@ -507,7 +509,7 @@ enum { VELU_PASS_FORWARD = 0, VELU_PASS_BACKWARD_DATA = 1, VELU_PASS_BACKWARD_WE
 /** Chooses, builds and caches the implementation of one pass and grows the context's workspace to its need. */
 VELU_API velu_status velu_conv2d_prepare(velu_context* context, const velu_conv2d_desc* desc, int32_t pass);
 
-/** y = f(conv(x, weight) + bias); bias: [out_channels] or NULL. */
+/** y = f(conv(x, weight) + bias); bias: [out_channels] or NULL. On the CPU ReLU of minus infinity may be NaN. */
 VELU_API velu_status velu_conv2d_forward(velu_context* context, const velu_conv2d_desc* desc, const void* x,
                                          const void* weight, const float* bias, void* y);
 
@@ -518,6 +520,38 @@ VELU_API velu_status velu_conv2d_backward_data(velu_context* context, const velu
 /** dweight, float32 like the weight's shape, and dbias: [out_channels] or NULL. batch = 0 stores zeros. */
 VELU_API velu_status velu_conv2d_backward_weights(velu_context* context, const velu_conv2d_desc* desc, const void* x,
                                                   const void* dy, float* dweight, float* dbias);
+
+/*
+ * Convolution for inference: the weight is scaled, converted to the descriptor's dtype and laid out as the
+ * implementation wants it once, instead of with every call. What is packed is for the descriptor it was packed with, of
+ * which only activation and y_pitch may then differ, and for contexts of the same kind, threads and instruction set.
+ */
+
+/** *bytes = size of the packed weight, 0 for an empty batch. Grows the workspace to the need of velu_conv2d_pack. */
+VELU_API velu_status velu_conv2d_packed_bytes(velu_context* context, const velu_conv2d_desc* desc, int64_t* bytes);
+
+/**
+ * Packs scale[o] * weight[o] and packed_bias[o] = scale[o] * bias[o] + shift[o]. weight: float32 whatever the dtype.
+ * bias, scale, shift: [out_channels], or NULL for 0, 1 and 0. packed: as many bytes as velu_conv2d_packed_bytes says,
+ * aligned to 64. packed_bias: [out_channels]. An empty batch packs nothing.
+ */
+VELU_API velu_status velu_conv2d_pack(velu_context* context, const velu_conv2d_desc* desc, const float* weight,
+                                      const float* bias, const float* scale, const float* shift, void* packed,
+                                      float* packed_bias);
+
+/** As velu_conv2d_prepare, for velu_conv2d_packed_forward without a residual (has_residual = 0) or with one (1). */
+VELU_API velu_status velu_conv2d_packed_prepare(velu_context* context, const velu_conv2d_desc* desc,
+                                                int32_t has_residual);
+
+/**
+ * y = f(conv(x, weight) + bias + residual) with what velu_conv2d_pack stored. residual: dense
+ * [batch][out_height][out_width][out_channels], or NULL; y may be residual if it is dense, too. In bfloat16 the
+ * convolution may be rounded before bias and residual are added. On the CPU ReLU of a sum that overflows to minus
+ * infinity may be NaN instead of 0.
+ */
+VELU_API velu_status velu_conv2d_packed_forward(velu_context* context, const velu_conv2d_desc* desc, const void* x,
+                                                const void* packed, const float* packed_bias, const void* residual,
+                                                void* y);
 
 /** y = x weight^T + bias; x: [rows][in_features], weight: [out_features][in_features], y: [rows][out_features]. */
 typedef struct velu_linear_desc {
@@ -533,7 +567,7 @@ typedef struct velu_linear_desc {
 /** As velu_conv2d_prepare. */
 VELU_API velu_status velu_linear_prepare(velu_context* context, const velu_linear_desc* desc, int32_t pass);
 
-/** y = f(x weight^T + bias); bias: [out_features] or NULL. */
+/** y = f(x weight^T + bias); bias: [out_features] or NULL. On the CPU ReLU of minus infinity may be NaN. */
 VELU_API velu_status velu_linear_forward(velu_context* context, const velu_linear_desc* desc, const void* x,
                                          const void* weight, const float* bias, void* y);
 
@@ -707,6 +741,15 @@ VELU_API velu_status velu_batch_norm_forward_inference(velu_context* context, co
                                                        const void* residual, const float* lambda,
                                                        const float* running_mean, const float* running_var, void* y,
                                                        float* moments);
+
+/**
+ * What inference makes of its statistics: scale[c] = weight[c] / sqrt(running_var[c] + eps), shift[c] = bias[c] -
+ * scale[c] * running_mean[c], so that y = f(scale * x + shift + residual); velu_conv2d_pack takes them into the
+ * convolution before. All arrays: [channels]. Of the descriptor only device, channels and eps matter.
+ */
+VELU_API velu_status velu_batch_norm_fold(velu_context* context, const velu_batch_norm_desc* desc, const float* weight,
+                                          const float* bias, const float* running_mean, const float* running_var,
+                                          float* scale, float* shift);
 
 /**
  * Gradient of the training forward; the activation's input is recomputed from x and residual.

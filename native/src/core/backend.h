@@ -17,6 +17,10 @@ namespace velu {
 struct DeviceContext {
     char message[1024] = "";
 
+    /// Why operations on this context do not compute in bfloat16, with the remedy; nullptr where they do. Static
+    /// storage.
+    const char* bfloat16_refusal = nullptr;
+
     /// Stores a printf-style message and returns status, so that an entry can `return context->fail(...)`.
     __attribute__((format(printf, 3, 4))) velu_status fail(velu_status status, const char* format, ...) {
         va_list arguments;
@@ -28,15 +32,13 @@ struct DeviceContext {
 };
 
 /// Bumped with every change of BackendTable.
-inline constexpr uint32_t kBackendTableVersion = 3;
+inline constexpr uint32_t kBackendTableVersion = 4;
 
 /// One entry per operation of velu.h, with the same arguments after the context. An operation the backend does not have
 /// may be nullptr: the core answers UNSUPPORTED. The entries up to event_elapsed must be there.
 struct BackendTable {
     uint32_t version;  // kBackendTableVersion
     uint32_t size;     // sizeof(BackendTable)
-    uint32_t dtypes;   // bit 1 << VELU_DTYPE_* for every dtype that its operations accept
-    uint32_t reserved;
 
     velu_status (*backend_query)(velu_backend_info* info);
     velu_status (*device_query)(int32_t index, velu_device_info* info);
@@ -97,6 +99,12 @@ struct BackendTable {
                                         void* dx);
     velu_status (*conv2d_backward_weights)(DeviceContext*, const velu_conv2d_desc*, const void* x, const void* dy,
                                            float* dweight, float* dbias);
+    velu_status (*conv2d_packed_bytes)(DeviceContext*, const velu_conv2d_desc*, int64_t* bytes);
+    velu_status (*conv2d_packed_prepare)(DeviceContext*, const velu_conv2d_desc*, int32_t has_residual);
+    velu_status (*conv2d_pack)(DeviceContext*, const velu_conv2d_desc*, const float* weight, const float* bias,
+                               const float* scale, const float* shift, void* packed, float* packed_bias);
+    velu_status (*conv2d_packed_forward)(DeviceContext*, const velu_conv2d_desc*, const void* x, const void* packed,
+                                         const float* packed_bias, const void* residual, void* y);
     velu_status (*linear_prepare)(DeviceContext*, const velu_linear_desc*, int32_t pass);
     velu_status (*linear_forward)(DeviceContext*, const velu_linear_desc*, const void* x, const void* weight,
                                   const float* bias, void* y);
@@ -139,6 +147,8 @@ struct BackendTable {
                                                 const float* weight, const float* bias, const void* residual,
                                                 const float* lambda, const float* running_mean,
                                                 const float* running_var, void* y, float* moments);
+    velu_status (*batch_norm_fold)(DeviceContext*, const velu_batch_norm_desc*, const float* weight, const float* bias,
+                                   const float* running_mean, const float* running_var, float* scale, float* shift);
     velu_status (*batch_norm_backward)(DeviceContext*, const velu_batch_norm_desc*, const void* x, const void* dy,
                                        const float* weight, const float* bias, const void* residual,
                                        const float* lambda, const float* saved_mean, const float* saved_inv_std,

@@ -106,6 +106,20 @@ velu_status velu_batch_norm_forward_inference(velu_context* context, const velu_
                     running_var, y, moments);
 }
 
+velu_status velu_batch_norm_fold(velu_context* context, const velu_batch_norm_desc* desc, const float* weight,
+                                 const float* bias, const float* running_mean, const float* running_var, float* scale,
+                                 float* shift) {
+    Call call(context, "velu_batch_norm_fold");
+    if (!call.begin(desc)) return call.status();
+    const Bytes bytes = check(call, *desc, 0);
+    if (call.failed()) return call.status();
+    call.buffers({input("weight", weight, bytes.channels, kFloat), input("bias", bias, bytes.channels, kFloat),
+                  input("running_mean", running_mean, bytes.channels, kFloat),
+                  input("running_var", running_var, bytes.channels, kFloat),
+                  output("scale", scale, bytes.channels, kFloat), output("shift", shift, bytes.channels, kFloat)});
+    return call.run(&BackendTable::batch_norm_fold, desc, weight, bias, running_mean, running_var, scale, shift);
+}
+
 velu_status velu_batch_norm_backward(velu_context* context, const velu_batch_norm_desc* desc, const void* x,
                                      const void* dy, const float* weight, const float* bias, const void* residual,
                                      const float* lambda, const float* saved_mean, const float* saved_inv_std,

@@ -77,9 +77,8 @@ void Call::dtype(const char* name, int32_t value) {
 void Call::check_header(int32_t device, int32_t dtype) {
     check_device(device);
     this->dtype("the descriptor's dtype", dtype);
-    if (failed() || (context_->table->dtypes >> dtype & 1) != 0) return;
-    fail(VELU_STATUS_UNSUPPORTED, "the %s backend does not compute in %s; use %s", device_name(context_->device),
-         dtype == VELU_DTYPE_BF16 ? "bfloat16" : "float32", dtype == VELU_DTYPE_BF16 ? "float32" : "bfloat16");
+    if (failed() || dtype != VELU_DTYPE_BF16 || context_->backend->bfloat16_refusal == nullptr) return;
+    fail(VELU_STATUS_UNSUPPORTED, "%s", context_->backend->bfloat16_refusal);
 }
 
 void Call::range(const char* name, int64_t value, int64_t low, int64_t high) {

@@ -74,7 +74,7 @@ public:
     /// Records the first failure, with the function's name before the message.
     __attribute__((format(printf, 3, 4))) void fail(velu_status status, const char* format, ...);
 
-    /// Checks that a descriptor is there, is for this context's device and has a dtype the backend computes in.
+    /// Checks that a descriptor is there, is for this context's device and has a dtype that this context computes in.
     /// False if the call has failed: the descriptor must then not be read.
     template <class Desc>
     bool begin(const Desc* desc) {

@@ -5,6 +5,7 @@
 
 using velu::BackendTable;
 using velu::Call;
+using velu::in_place;
 using velu::input;
 using velu::kFloat;
 using velu::optional;
@@ -45,12 +46,16 @@ void velu::check_conv2d(Call& call, const velu_conv2d_desc& desc) {
 
 namespace {
 
+constexpr int64_t kPackedAlignment = 64;
+
+/// Of a packed weight only the size that it has at least is known here: that of the plain one.
 struct Bytes {
     int64_t x = 0;
     int64_t weight = 0;
     int64_t dweight = 0;
     int64_t bias = 0;
     int64_t y = 0;
+    int64_t dense_y = 0;
 };
 
 Bytes check(Call& call, const velu_conv2d_desc& desc) {
@@ -68,7 +73,7 @@ Bytes check(Call& call, const velu_conv2d_desc& desc) {
     bytes.weight = call.bytes("weight", weight, element);
     bytes.dweight = call.bytes("dweight", weight, kFloat);
     bytes.bias = call.bytes("bias", {desc.out_channels}, kFloat);
-    call.bytes("y", {desc.batch, out_height, out_width, desc.out_channels}, element);
+    bytes.dense_y = call.bytes("y", {desc.batch, out_height, out_width, desc.out_channels}, element);
     if (call.failed()) return {};
     bytes.y = call.pitched_bytes("y", desc.batch * out_height * out_width, desc.out_channels,
                                  desc.y_pitch == 0 ? desc.out_channels : desc.y_pitch, element);
@@ -126,4 +131,53 @@ velu_status velu_conv2d_backward_weights(velu_context* context, const velu_conv2
     }
     call.buffers({input("x", x, bytes.x, align), input("dy", dy, bytes.y, align), weights, biases});
     return call.run(&BackendTable::conv2d_backward_weights, desc, x, dy, dweight, dbias);
+}
+
+velu_status velu_conv2d_packed_bytes(velu_context* context, const velu_conv2d_desc* desc, int64_t* bytes) {
+    Call call(context, "velu_conv2d_packed_bytes");
+    if (!call.begin(desc)) return call.status();
+    check(call, *desc);
+    call.buffers({output("bytes", bytes, sizeof(int64_t), alignof(int64_t))});
+    if (call.failed()) return call.status();
+    *bytes = 0;
+    if (desc->batch == 0) return call.status();
+    return call.run(&BackendTable::conv2d_packed_bytes, desc, bytes);
+}
+
+velu_status velu_conv2d_packed_prepare(velu_context* context, const velu_conv2d_desc* desc, int32_t has_residual) {
+    Call call(context, "velu_conv2d_packed_prepare");
+    if (!call.begin(desc)) return call.status();
+    check(call, *desc);
+    call.range("has_residual", has_residual, 0, 1);
+    if (call.failed() || desc->batch == 0) return call.status();
+    return call.run(&BackendTable::conv2d_packed_prepare, desc, has_residual);
+}
+
+velu_status velu_conv2d_pack(velu_context* context, const velu_conv2d_desc* desc, const float* weight,
+                             const float* bias, const float* scale, const float* shift, void* packed,
+                             float* packed_bias) {
+    Call call(context, "velu_conv2d_pack");
+    if (!call.begin(desc)) return call.status();
+    const Bytes bytes = check(call, *desc);
+    if (call.failed() || desc->batch == 0) return call.status();
+    call.buffers({input("weight", weight, bytes.dweight, kFloat), optional(input("bias", bias, bytes.bias, kFloat)),
+                  optional(input("scale", scale, bytes.bias, kFloat)),
+                  optional(input("shift", shift, bytes.bias, kFloat)),
+                  output("packed", packed, bytes.weight, kPackedAlignment),
+                  output("packed_bias", packed_bias, bytes.bias, kFloat)});
+    return call.run(&BackendTable::conv2d_pack, desc, weight, bias, scale, shift, packed, packed_bias);
+}
+
+velu_status velu_conv2d_packed_forward(velu_context* context, const velu_conv2d_desc* desc, const void* x,
+                                       const void* packed, const float* packed_bias, const void* residual, void* y) {
+    Call call(context, "velu_conv2d_packed_forward");
+    if (!call.begin(desc)) return call.status();
+    const Bytes bytes = check(call, *desc);
+    const int64_t align = velu::dtype_size(desc->dtype);
+    if (call.failed() || desc->batch == 0) return call.status();
+    call.buffers({input("x", x, bytes.x, align), input("packed", packed, bytes.weight, kPackedAlignment),
+                  input("packed_bias", packed_bias, bytes.bias, kFloat),
+                  optional(input("residual", residual, bytes.dense_y, align)),
+                  in_place("y", y, bytes.y, align, "residual")});
+    return call.run(&BackendTable::conv2d_packed_forward, desc, x, packed, packed_bias, residual, y);
 }

@@ -50,6 +50,10 @@
     X(conv2d_forward)                 \
     X(conv2d_backward_data)           \
     X(conv2d_backward_weights)        \
+    X(conv2d_packed_bytes)            \
+    X(conv2d_packed_prepare)          \
+    X(conv2d_pack)                    \
+    X(conv2d_packed_forward)          \
     X(linear_prepare)                 \
     X(linear_forward)                 \
     X(linear_backward_data)           \
@@ -67,6 +71,7 @@
     X(layer_norm_backward)            \
     X(batch_norm_forward_training)    \
     X(batch_norm_forward_inference)   \
+    X(batch_norm_fold)                \
     X(batch_norm_backward)            \
     X(max_pool2d_forward)             \
     X(max_pool2d_backward)            \

@@ -25,6 +25,8 @@ constexpr velu_layout_entry kLayout[] = {
     FIELD(velu_device_info, memory_free)
     FIELD(velu_device_info, cores)
     FIELD(velu_device_info, isa)
+    FIELD(velu_device_info, dtypes)
+    FIELD(velu_device_info, reserved)
     FIELD(velu_device_info, name)
     STRUCT(velu_context_desc)
     FIELD(velu_context_desc, device)

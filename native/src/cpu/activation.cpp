@@ -8,33 +8,42 @@
 namespace velu::cpu {
 
 namespace {
+
 constexpr int64_t kBlock = 16384;
+
+template <class T>
+void forward(const Context& context, const velu_activation_desc& desc, const T* x, T* y) {
+    const ActivationKernels<T>& kernels = activation_kernels(context.isa).of<T>();
+    parallel_for(context, (desc.count + kBlock - 1) / kBlock, [&](int64_t block) {
+        const int64_t start = block * kBlock;
+        kernels.forward(desc.activation, x + start, y + start, std::min(kBlock, desc.count - start));
+    });
 }
 
+template <class T>
+void backward(const Context& context, const velu_activation_desc& desc, const T* x, const T* dy, T* dx) {
+    const ActivationKernels<T>& kernels = activation_kernels(context.isa).of<T>();
+    parallel_for(context, (desc.count + kBlock - 1) / kBlock, [&](int64_t block) {
+        const int64_t start = block * kBlock;
+        kernels.backward(desc.activation, x + start, dy + start, dx + start, std::min(kBlock, desc.count - start));
+    });
+}
+
+}  // namespace
+
 velu_status activation_forward(DeviceContext* context, const velu_activation_desc* desc, const void* x, void* y) {
-    return guarded(context, [&]() -> velu_status {
-        const ActivationKernels& kernels = activation_kernels(cpu(context).isa);
-        const auto* from = static_cast<const float*>(x);
-        auto* to = static_cast<float*>(y);
-        parallel_for(cpu(context), (desc->count + kBlock - 1) / kBlock, [&](int64_t block) {
-            const int64_t start = block * kBlock;
-            kernels.forward(desc->activation, from + start, to + start, std::min(kBlock, desc->count - start));
-        });
+    return guarded(context, [&] {
+        with_element(desc->dtype,
+                     [&]<class T>(T) { forward(cpu(context), *desc, static_cast<const T*>(x), static_cast<T*>(y)); });
         return VELU_STATUS_SUCCESS;
     });
 }
 
 velu_status activation_backward(DeviceContext* context, const velu_activation_desc* desc, const void* x, const void* dy,
                                 void* dx) {
-    return guarded(context, [&]() -> velu_status {
-        const ActivationKernels& kernels = activation_kernels(cpu(context).isa);
-        const auto* from = static_cast<const float*>(x);
-        const auto* upstream = static_cast<const float*>(dy);
-        auto* gradient = static_cast<float*>(dx);
-        parallel_for(cpu(context), (desc->count + kBlock - 1) / kBlock, [&](int64_t block) {
-            const int64_t start = block * kBlock;
-            kernels.backward(desc->activation, from + start, upstream + start, gradient + start,
-                             std::min(kBlock, desc->count - start));
+    return guarded(context, [&] {
+        with_element(desc->dtype, [&]<class T>(T) {
+            backward(cpu(context), *desc, static_cast<const T*>(x), static_cast<const T*>(dy), static_cast<T*>(dx));
         });
         return VELU_STATUS_SUCCESS;
     });

@@ -8,15 +8,17 @@
 namespace velu::cpu {
 
 velu_status add_forward(DeviceContext* context, const velu_add_desc* desc, const void* a, const void* b, void* y) {
-    return guarded(context, [&]() -> velu_status {
-        constexpr int64_t kBlock = 16384;
-        const AddKernels& kernels = add_kernels(cpu(context).isa);
-        const auto* first = static_cast<const float*>(a);
-        const auto* second = static_cast<const float*>(b);
-        auto* sum = static_cast<float*>(y);
-        parallel_for(cpu(context), (desc->count + kBlock - 1) / kBlock, [&](int64_t block) {
-            const int64_t start = block * kBlock;
-            kernels.add(first + start, second + start, sum + start, std::min(kBlock, desc->count - start));
+    return guarded(context, [&] {
+        with_element(desc->dtype, [&]<class T>(T) {
+            constexpr int64_t kBlock = 16384;
+            const AddKernels<T>& kernels = add_kernels(cpu(context).isa).of<T>();
+            const auto* first = static_cast<const T*>(a);
+            const auto* second = static_cast<const T*>(b);
+            auto* sum = static_cast<T*>(y);
+            parallel_for(cpu(context), (desc->count + kBlock - 1) / kBlock, [&](int64_t block) {
+                const int64_t start = block * kBlock;
+                kernels.add(first + start, second + start, sum + start, std::min(kBlock, desc->count - start));
+            });
         });
         return VELU_STATUS_SUCCESS;
     });

@@ -74,6 +74,39 @@ void for_tasks(Context& context, const velu_attention_desc& desc, int32_t pass, 
     });
 }
 
+template <class T>
+void forward(Context& context, const velu_attention_desc& desc, const T* qkv, T* y, float* log_sum_exp) {
+    const AttentionKernels<T>& kernels = attention_kernels(context.isa).of<T>();
+    const AttentionHead head = describe(desc);
+    const int64_t width = head.y_stride;
+    const int64_t parts = query_parts(context, desc);
+    const int64_t blocks = (desc.tokens + kAttentionQueries - 1) / kAttentionQueries;
+    for_tasks(context, desc, VELU_PASS_FORWARD, desc.batch * desc.heads * parts, [&](int64_t task, float* scratch) {
+        const HeadStart start(desc, task / parts);
+        const int64_t part = task % parts;
+        const int64_t first = part * blocks / parts * kAttentionQueries;
+        const int64_t last = std::min(desc.tokens, (part + 1) * blocks / parts * kAttentionQueries);
+        const T* q = qkv + start.qkv;
+        kernels.forward(head, q, q + width, q + 2 * width, first, last, y + start.y,
+                        log_sum_exp == nullptr ? nullptr : log_sum_exp + start.log_sum_exp, scratch);
+    });
+}
+
+template <class T>
+void backward(Context& context, const velu_attention_desc& desc, const T* qkv, const T* dy, const float* log_sum_exp,
+              T* dqkv) {
+    const AttentionKernels<T>& kernels = attention_kernels(context.isa).of<T>();
+    const AttentionHead head = describe(desc);
+    const int64_t width = head.y_stride;
+    for_tasks(context, desc, VELU_PASS_BACKWARD_DATA, desc.batch * desc.heads, [&](int64_t task, float* scratch) {
+        const HeadStart start(desc, task);
+        const T* q = qkv + start.qkv;
+        T* dq = dqkv + start.qkv;
+        kernels.backward(head, q, q + width, q + 2 * width, dy + start.y, log_sum_exp + start.log_sum_exp, dq,
+                         dq + width, dq + 2 * width, scratch);
+    });
+}
+
 }  // namespace
 
 velu_status attention_prepare(DeviceContext* context, const velu_attention_desc* desc, int32_t pass) {
@@ -87,21 +120,9 @@ velu_status attention_prepare(DeviceContext* context, const velu_attention_desc*
 velu_status attention_forward(DeviceContext* context, const velu_attention_desc* desc, const void* qkv, void* y,
                               float* log_sum_exp) {
     return guarded(context, [&]() -> velu_status {
-        const AttentionKernels& kernels = attention_kernels(cpu(context).isa);
-        const AttentionHead head = describe(*desc);
-        const int64_t width = head.y_stride;
-        const int64_t parts = query_parts(cpu(context), *desc);
-        const int64_t blocks = (desc->tokens + kAttentionQueries - 1) / kAttentionQueries;
-        for_tasks(cpu(context), *desc, VELU_PASS_FORWARD, desc->batch * desc->heads * parts,
-                  [&](int64_t task, float* scratch) {
-                      const HeadStart start(*desc, task / parts);
-                      const int64_t part = task % parts;
-                      const int64_t first = part * blocks / parts * kAttentionQueries;
-                      const int64_t last = std::min(desc->tokens, (part + 1) * blocks / parts * kAttentionQueries);
-                      const float* q = static_cast<const float*>(qkv) + start.qkv;
-                      kernels.forward(head, q, q + width, q + 2 * width, first, last, static_cast<float*>(y) + start.y,
-                                      log_sum_exp == nullptr ? nullptr : log_sum_exp + start.log_sum_exp, scratch);
-                  });
+        with_element(desc->dtype, [&]<class T>(T) {
+            forward(cpu(context), *desc, static_cast<const T*>(qkv), static_cast<T*>(y), log_sum_exp);
+        });
         return VELU_STATUS_SUCCESS;
     });
 }
@@ -110,17 +131,10 @@ velu_status attention_forward(DeviceContext* context, const velu_attention_desc*
 velu_status attention_backward(DeviceContext* context, const velu_attention_desc* desc, const void* qkv, const void*,
                                const void* dy, const float* log_sum_exp, void* dqkv) {
     return guarded(context, [&]() -> velu_status {
-        const AttentionKernels& kernels = attention_kernels(cpu(context).isa);
-        const AttentionHead head = describe(*desc);
-        const int64_t width = head.y_stride;
-        for_tasks(cpu(context), *desc, VELU_PASS_BACKWARD_DATA, desc->batch * desc->heads,
-                  [&](int64_t task, float* scratch) {
-                      const HeadStart start(*desc, task);
-                      const float* q = static_cast<const float*>(qkv) + start.qkv;
-                      float* dq = static_cast<float*>(dqkv) + start.qkv;
-                      kernels.backward(head, q, q + width, q + 2 * width, static_cast<const float*>(dy) + start.y,
-                                       log_sum_exp + start.log_sum_exp, dq, dq + width, dq + 2 * width, scratch);
-                  });
+        with_element(desc->dtype, [&]<class T>(T) {
+            backward(cpu(context), *desc, static_cast<const T*>(qkv), static_cast<const T*>(dy), log_sum_exp,
+                     static_cast<T*>(dqkv));
+        });
         return VELU_STATUS_SUCCESS;
     });
 }

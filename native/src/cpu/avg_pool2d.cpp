@@ -7,31 +7,35 @@
 namespace velu::cpu {
 
 velu_status avg_pool2d_forward(DeviceContext* context, const velu_pool2d_desc* desc, const void* x, void* y) {
-    return guarded(context, [&]() -> velu_status {
-        const AvgPool2dKernels& kernels = avg_pool2d_kernels(cpu(context).isa);
-        const int64_t out_height = pool2d_out_height(*desc);
-        const int64_t y_row_size = pool2d_out_width(*desc) * pool2d_y_pitch(*desc);
-        const int64_t image_size = desc->in_height * desc->in_width * desc->channels;
-        const auto* input = static_cast<const float*>(x);
-        auto* output = static_cast<float*>(y);
-        parallel_for(cpu(context), desc->batch * out_height, [&](int64_t row) {
-            kernels.forward_row(*desc, input + row / out_height * image_size, row % out_height,
-                                output + row * y_row_size);
+    return guarded(context, [&] {
+        with_element(desc->dtype, [&]<class T>(T) {
+            const AvgPool2dKernels<T>& kernels = avg_pool2d_kernels(cpu(context).isa).of<T>();
+            const int64_t out_height = pool2d_out_height(*desc);
+            const int64_t y_row_size = pool2d_out_width(*desc) * pool2d_y_pitch(*desc);
+            const int64_t image_size = desc->in_height * desc->in_width * desc->channels;
+            const auto* input = static_cast<const T*>(x);
+            auto* output = static_cast<T*>(y);
+            parallel_for(cpu(context), desc->batch * out_height, [&](int64_t row) {
+                kernels.forward_row(*desc, input + row / out_height * image_size, row % out_height,
+                                    output + row * y_row_size);
+            });
         });
         return VELU_STATUS_SUCCESS;
     });
 }
 
 velu_status avg_pool2d_backward(DeviceContext* context, const velu_pool2d_desc* desc, const void* dy, void* dx) {
-    return guarded(context, [&]() -> velu_status {
-        const AvgPool2dKernels& kernels = avg_pool2d_kernels(cpu(context).isa);
-        const int64_t in_row_size = desc->in_width * desc->channels;
-        const int64_t dy_image_size = pool2d_out_height(*desc) * pool2d_out_width(*desc) * pool2d_y_pitch(*desc);
-        const auto* gradient = static_cast<const float*>(dy);
-        auto* result = static_cast<float*>(dx);
-        parallel_for(cpu(context), desc->batch * desc->in_height, [&](int64_t row) {
-            kernels.backward_row(*desc, gradient + row / desc->in_height * dy_image_size, row % desc->in_height,
-                                 result + row * in_row_size);
+    return guarded(context, [&] {
+        with_element(desc->dtype, [&]<class T>(T) {
+            const AvgPool2dKernels<T>& kernels = avg_pool2d_kernels(cpu(context).isa).of<T>();
+            const int64_t in_row_size = desc->in_width * desc->channels;
+            const int64_t dy_image_size = pool2d_out_height(*desc) * pool2d_out_width(*desc) * pool2d_y_pitch(*desc);
+            const auto* gradient = static_cast<const T*>(dy);
+            auto* result = static_cast<T*>(dx);
+            parallel_for(cpu(context), desc->batch * desc->in_height, [&](int64_t row) {
+                kernels.backward_row(*desc, gradient + row / desc->in_height * dy_image_size, row % desc->in_height,
+                                     result + row * in_row_size);
+            });
         });
         return VELU_STATUS_SUCCESS;
     });

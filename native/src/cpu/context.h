@@ -9,6 +9,8 @@
 #include <memory>
 #include <new>
 
+#include "cpu/velu_fit.h"
+
 namespace velu::cpu {
 
 struct DnnlState;  // oneDNN engine, stream and caches of primitives: dnnl_state.h
@@ -34,6 +36,7 @@ struct Context final : DeviceContext {
     int threads = 1;
     int32_t isa = VELU_ISA_BASELINE;  // resolved: never AUTO
     Workspace workspace;              // an operation lays out all its scratch in ONE reserve() per call
+    VeluFits velu_fits;
     std::unique_ptr<DnnlState> dnnl;  // made by context_create after threads and isa
 
     Context();

@@ -2,9 +2,12 @@
 //
 // oneDNN (3.11) has only its reference implementation, hundreds of times slower, for images whose pixels lie further
 // apart than their channels: such a y or dy is copied from or to a dense one in scratch memory.
-#include <cstring>
-
+#include "cpu/column_sum.h"
 #include "cpu/context.h"
+#include "cpu/conv2d_choice.h"
+#include "cpu/conv2d_depthwise.h"
+#include "cpu/conv2d_geometry.h"
+#include "cpu/conv2d_windows.h"
 #include "cpu/dnnl_state.h"
 #include "cpu/fused_activation.h"
 #include "cpu/operations.h"
@@ -12,148 +15,118 @@
 namespace velu::cpu {
 namespace {
 
-using dnnl::memory;
 using Layout = dnnl::memory::desc;
 
-int64_t window_count(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
-    return (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
-}
-
-/// oneDNN's kernels count along one axis in int.
-bool fits_int(const velu_conv2d_desc& d) {
-    const auto axis_fits = [](int64_t in, int64_t kernel, int64_t padding, int64_t dilation) {
-        return in + 2 * padding <= INT32_MAX && dilation * (kernel - 1) < INT32_MAX;
-    };
-    return d.batch <= INT32_MAX && d.in_channels <= INT32_MAX && d.out_channels <= INT32_MAX &&
-           axis_fits(d.in_height, d.kernel_height, d.padding_height, d.dilation_height) &&
-           axis_fits(d.in_width, d.kernel_width, d.padding_width, d.dilation_width);
-}
-
-/// Whether some output's window has all its taps in the padding along one axis.
-bool has_empty_window(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
-    const int64_t last = (window_count(in, kernel, stride, padding, dilation) - 1) * stride - padding;
-    if (last >= in) return true;
-    for (int64_t start = -padding; start < 0 && start <= last; start += stride) {
-        const int64_t tap = (-start + dilation - 1) / dilation;  // the first one that is not left of the image
-        if (tap >= kernel || start + tap * dilation >= in) return true;
-    }
-    return false;
-}
-
-/// oneDNN's vectorized convolutions (3.11: brgconv) read through a null pointer where a window holds nothing but
-/// padding. No network has such shapes, so they get oneDNN's reference implementation.
-void avoid_empty_windows(const velu_conv2d_desc& d, dnnl::primitive_desc& desc) {
-    if (!has_empty_window(d.in_height, d.kernel_height, d.stride_height, d.padding_height, d.dilation_height) &&
-        !has_empty_window(d.in_width, d.kernel_width, d.stride_width, d.padding_width, d.dilation_width)) {
-        return;
-    }
-    while (std::strncmp(desc.impl_info_str(), "ref", 3) != 0) {
-        if (!desc.next_impl()) throw dnnl::error(dnnl_unimplemented, "no reference implementation");
-    }
+/// The matrix product that a convolution is where conv2d_method says so.
+velu_linear_desc product_of(const velu_conv2d_desc& d) {
+    return {d.device, d.dtype, conv2d_out_pixels(d), conv2d_window_size(d), d.out_channels, d.activation, 0};
 }
 
 DnnlPlan make_conv2d(const DnnlState& state, const velu_conv2d_desc& d, int32_t pass, bool has_bias) {
-    if (!fits_int(d)) {
+    if (const char* refusal = conv2d_refusal(d)) {
         DnnlPlan plan;
         plan.status = VELU_STATUS_UNSUPPORTED;
-        plan.message = "a size along one axis is above 2147483647, more than oneDNN's convolutions count; divide it";
+        plan.message = refusal;
         return plan;
     }
-    constexpr auto kF32 = memory::data_type::f32;
-    const int64_t groups = d.groups;
-    const int64_t kh = d.kernel_height;
-    const int64_t kw = d.kernel_width;
-    const int64_t in = d.in_channels / groups;
-    const int64_t out = d.out_channels / groups;
-    const int64_t out_height = window_count(d.in_height, kh, d.stride_height, d.padding_height, d.dilation_height);
-    const int64_t out_width = window_count(d.in_width, kw, d.stride_width, d.padding_width, d.dilation_width);
-
-    const Layout x({d.batch, d.in_channels, d.in_height, d.in_width}, kF32, memory::format_tag::nhwc);
-    const Layout y({d.batch, d.out_channels, out_height, out_width}, kF32, memory::format_tag::nhwc);
-    const Layout bias = has_bias ? Layout({d.out_channels}, kF32, memory::format_tag::x) : Layout();
-    const memory::dims weight_dims =
-        groups == 1 ? memory::dims{out, in, kh, kw} : memory::dims{groups, out, in, kh, kw};
-    const memory::dims weight_strides = groups == 1 ? memory::dims{kh * kw * in, 1, kw * in, in}
-                                                    : memory::dims{out * kh * kw * in, kh * kw * in, 1, kw * in, in};
-    const Layout weight(weight_dims, kF32, weight_strides);
-    const Layout any_weight(weight_dims, kF32, memory::format_tag::any);
-    const memory::dims strides = {d.stride_height, d.stride_width};
-    const memory::dims dilates = {d.dilation_height - 1, d.dilation_width - 1};
-    const memory::dims padding = {d.padding_height, d.padding_width};
+    if (conv2d_method(d, pass) != Conv2dMethod::kConvolution) {
+        return make_product(state, product_of(d), pass, has_bias && pass == VELU_PASS_FORWARD);
+    }
+    const Conv2dLayouts g(d);
+    const Layout bias = has_bias ? g.bias : Layout();
     constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 
     using Forward = dnnl::convolution_forward::primitive_desc;
     if (pass == VELU_PASS_FORWARD) {
-        const auto [forward, left] = fuse_activation(state, d.activation, [&](const dnnl::primitive_attr& attributes) {
-            Forward desc(state.engine, dnnl::prop_kind::forward_training, kDirect, x, any_weight, bias, y, strides,
-                         dilates, padding, padding, attributes);
-            avoid_empty_windows(d, desc);
-            return desc;
+        const auto [forward, left] = fuse_activation(d.activation, [&](const dnnl::primitive_attr& attributes) {
+            return choose_implementation(d, pass, [&] {
+                return Forward(state.engine, dnnl::prop_kind::forward_training, kDirect, g.x, g.any_weight, bias, g.y,
+                               g.strides, g.dilates, g.padding, g.padding, attributes);
+            });
         });
-        std::vector<DnnlArgument> arguments = {{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, weight}, {DNNL_ARG_DST, y, true}};
-        if (has_bias) arguments.push_back({DNNL_ARG_BIAS, bias});
+        std::vector<DnnlArgument> arguments = {
+            {DNNL_ARG_SRC, g.x}, {DNNL_ARG_WEIGHTS, g.weight}, {DNNL_ARG_DST, g.y, true}};
+        if (has_bias) arguments.push_back({DNNL_ARG_BIAS, g.bias});
         DnnlPlan plan = make_plan(state, forward, arguments);
         plan.activation = left;
         return plan;
     }
-    const Forward forward(state.engine, dnnl::prop_kind::forward_training, kDirect, x, any_weight, Layout(), y, strides,
-                          dilates, padding, padding, state.attributes);
+    const Forward forward(state.engine, dnnl::prop_kind::forward_training, kDirect, g.x, g.any_weight, Layout(), g.y,
+                          g.strides, g.dilates, g.padding, g.padding, state.attributes);
     if (pass == VELU_PASS_BACKWARD_DATA) {
-        dnnl::convolution_backward_data::primitive_desc backward(state.engine, kDirect, x, any_weight, y, strides,
-                                                                 dilates, padding, padding, forward, state.attributes);
-        avoid_empty_windows(d, backward);
+        const auto backward = choose_implementation(d, pass, [&] {
+            return dnnl::convolution_backward_data::primitive_desc(state.engine, kDirect, g.x, g.any_weight, g.y,
+                                                                   g.strides, g.dilates, g.padding, g.padding, forward,
+                                                                   state.attributes);
+        });
         return make_plan(state, backward,
-                         {{DNNL_ARG_DIFF_DST, y}, {DNNL_ARG_WEIGHTS, weight}, {DNNL_ARG_DIFF_SRC, x, true}});
+                         {{DNNL_ARG_DIFF_DST, g.y}, {DNNL_ARG_WEIGHTS, g.weight}, {DNNL_ARG_DIFF_SRC, g.x, true}});
     }
-    dnnl::convolution_backward_weights::primitive_desc backward(state.engine, kDirect, x, any_weight, bias, y, strides,
-                                                                dilates, padding, padding, forward, state.attributes);
-    avoid_empty_windows(d, backward);
-    if (!has_bias) {
-        return make_plan(state, backward,
-                         {{DNNL_ARG_SRC, x}, {DNNL_ARG_DIFF_DST, y}, {DNNL_ARG_DIFF_WEIGHTS, weight, true}});
-    }
-    return make_plan(state, backward,
-                     {{DNNL_ARG_SRC, x},
-                      {DNNL_ARG_DIFF_DST, y},
-                      {DNNL_ARG_DIFF_WEIGHTS, weight, true},
-                      {DNNL_ARG_DIFF_BIAS, bias, true}});
-}
-
-bool is_pitched(const velu_conv2d_desc& d) {
-    return d.y_pitch != 0 && d.y_pitch != d.out_channels;
-}
-
-/// Pixels of y.
-int64_t out_pixels(const velu_conv2d_desc& d) {
-    return d.batch * window_count(d.in_height, d.kernel_height, d.stride_height, d.padding_height, d.dilation_height) *
-           window_count(d.in_width, d.kernel_width, d.stride_width, d.padding_width, d.dilation_width);
-}
-
-/// Scratch memory of a call: the plan's, then a dense y or dy where that of the caller is not.
-size_t scratch_bytes(const velu_conv2d_desc& d, const DnnlPlan& plan) {
-    if (!is_pitched(d)) return plan.workspace;
-    return plan.workspace + static_cast<size_t>(out_pixels(d) * d.out_channels) * sizeof(float);
-}
-
-/// Runs one backward pass on its arguments in the order of its plan; `last` is the bias' gradient, or nullptr.
-velu_status run_backward(DeviceContext* context, const velu_conv2d_desc& desc, int32_t pass, const void* first,
-                         const void* second, const void* third, const void* last) {
-    return guarded(context, [&] {
-        const DnnlPlan& plan = conv2d_plan(cpu(context), desc, pass, last != nullptr);
-        if (plan.status != VELU_STATUS_SUCCESS) return context->fail(plan.status, "%s", plan.message.c_str());
-        auto* workspace = static_cast<char*>(cpu(context).workspace.reserve(scratch_bytes(desc, plan)));
-        if (is_pitched(desc)) {
-            const void*& dy = pass == VELU_PASS_BACKWARD_DATA ? first : second;
-            const velu_copy_rows_desc copy = {
-                desc.device, desc.dtype, out_pixels(desc), desc.out_channels, desc.y_pitch, desc.out_channels, 0, 0};
-            void* dense = workspace + plan.workspace;
-            const velu_status copied = copy_rows_forward(context, &copy, dy, dense);
-            if (copied != VELU_STATUS_SUCCESS) return copied;
-            dy = dense;
-        }
-        return last != nullptr ? run_plan(cpu(context), plan, workspace, {first, second, third, last})
-                               : run_plan(cpu(context), plan, workspace, {first, second, third});
+    const Layout dweight = g.weight_f32();
+    const Layout any_dweight(dweight.get_dims(), dnnl::memory::data_type::f32, dnnl::memory::format_tag::any);
+    const auto backward = choose_implementation(d, pass, [&] {
+        return dnnl::convolution_backward_weights::primitive_desc(state.engine, kDirect, g.x, any_dweight, bias, g.y,
+                                                                  g.strides, g.dilates, g.padding, g.padding, forward,
+                                                                  state.attributes);
     });
+    std::vector<DnnlArgument> arguments = {
+        {DNNL_ARG_SRC, g.x}, {DNNL_ARG_DIFF_DST, g.y}, {DNNL_ARG_DIFF_WEIGHTS, dweight, true}};
+    if (has_bias) arguments.push_back({DNNL_ARG_DIFF_BIAS, g.bias, true});
+    return make_plan(state, backward, arguments);
+}
+
+constexpr size_t line_up(size_t bytes) {
+    return (bytes + 63) / 64 * 64;
+}
+
+/// Bytes of parts of the bias' gradient.
+size_t sums_bytes(const velu_conv2d_desc& d) {
+    return column_sum_bytes(conv2d_out_pixels(d), d.out_channels);
+}
+
+/// Where those begin behind the scratch memory of a depthwise convolution.
+size_t depthwise_sums(const velu_conv2d_desc& d) {
+    return line_up(depthwise_scratch_bytes(d));
+}
+
+/// The gradient of the bias.
+void sum_pixels(const Context& context, const velu_conv2d_desc& d, const void* dy, void* scratch, float* dbias) {
+    column_sum(context, d.dtype, conv2d_out_pixels(d), d.out_channels, y_is_dense(d) ? d.out_channels : d.y_pitch, dy,
+               scratch, dbias);
+}
+
+/// Scratch memory of a call: the plan's, then a dense y or dy where that of the caller is not, the windows, and parts
+/// of the bias' gradient where the plan does not give that.
+struct Scratch {
+    size_t dense;
+    size_t windows;
+    size_t sums;
+    size_t bytes;
+
+    Scratch(const velu_conv2d_desc& d, int32_t pass, const DnnlPlan& plan) : dense(plan.workspace) {
+        const Conv2dMethod method = conv2d_method(d, pass);
+        windows = dense + (y_is_dense(d) ? 0 : line_up(conv2d_y_bytes(d)));
+        sums = windows + (method == Conv2dMethod::kProductOfWindows ? line_up(conv2d_windows_bytes(d)) : 0);
+        bytes = sums;
+        if (pass == VELU_PASS_BACKWARD_WEIGHTS && method != Conv2dMethod::kConvolution) {
+            bytes += sums_bytes(d);
+        }
+    }
+};
+
+velu_status check(DeviceContext* context, const DnnlPlan& plan) {
+    if (plan.status == VELU_STATUS_SUCCESS) return plan.status;
+    return context->fail(plan.status, "%s", plan.message.c_str());
+}
+
+/// Replaces dy by a dense copy of it, if it is none.
+velu_status make_dense(DeviceContext* context, const velu_conv2d_desc& desc, void* dense, const void** dy) {
+    if (y_is_dense(desc)) return VELU_STATUS_SUCCESS;
+    const velu_copy_rows_desc copy = {
+        desc.device, desc.dtype, conv2d_out_pixels(desc), desc.out_channels, desc.y_pitch, desc.out_channels, 0, 0};
+    const velu_status status = copy_rows_forward(context, &copy, *dy, dense);
+    *dy = dense;
+    return status;
 }
 
 }  // namespace
@@ -183,12 +156,16 @@ const DnnlPlan& conv2d_plan(Context& context, const velu_conv2d_desc& d, int32_t
 
 velu_status conv2d_prepare(DeviceContext* context, const velu_conv2d_desc* desc, int32_t pass) {
     return guarded(context, [&] {
+        if (conv2d_method(*desc, pass) == Conv2dMethod::kDepthwise) {
+            cpu(context).workspace.reserve(depthwise_sums(*desc) + sums_bytes(*desc));
+            return velu_status{VELU_STATUS_SUCCESS};
+        }
         // Whether there will be a bias is not known yet, so both are made ready.
         for (const bool has_bias : {false, true}) {
             if (has_bias && pass == VELU_PASS_BACKWARD_DATA) continue;
             const DnnlPlan& plan = conv2d_plan(cpu(context), *desc, pass, has_bias);
-            if (plan.status != VELU_STATUS_SUCCESS) return context->fail(plan.status, "%s", plan.message.c_str());
-            cpu(context).workspace.reserve(scratch_bytes(*desc, plan));
+            if (const velu_status status = check(context, plan); status != VELU_STATUS_SUCCESS) return status;
+            cpu(context).workspace.reserve(Scratch(*desc, pass, plan).bytes);
         }
         return velu_status{VELU_STATUS_SUCCESS};
     });
@@ -198,27 +175,64 @@ velu_status conv2d_forward(DeviceContext* context, const velu_conv2d_desc* desc,
                            const float* bias, void* y) {
     return guarded(context, [&] {
         const DnnlPlan& plan = conv2d_plan(cpu(context), *desc, VELU_PASS_FORWARD, bias != nullptr);
-        if (plan.status != VELU_STATUS_SUCCESS) return context->fail(plan.status, "%s", plan.message.c_str());
-        auto* workspace = static_cast<char*>(cpu(context).workspace.reserve(scratch_bytes(*desc, plan)));
-        auto* result = static_cast<float*>(y);
-        float* dense = is_pitched(*desc) ? reinterpret_cast<float*>(workspace + plan.workspace) : result;
+        if (const velu_status status = check(context, plan); status != VELU_STATUS_SUCCESS) return status;
+        const Scratch scratch(*desc, VELU_PASS_FORWARD, plan);
+        auto* workspace = static_cast<char*>(cpu(context).workspace.reserve(scratch.bytes));
+        void* dense = y_is_dense(*desc) ? y : workspace + scratch.dense;
         const velu_status status = bias != nullptr ? run_plan(cpu(context), plan, workspace, {x, weight, dense, bias})
                                                    : run_plan(cpu(context), plan, workspace, {x, weight, dense});
         if (status != VELU_STATUS_SUCCESS) return status;
-        activate_rows(cpu(context), plan.activation, dense, result, out_pixels(*desc), desc->out_channels,
-                      is_pitched(*desc) ? desc->y_pitch : desc->out_channels);
+        activate_rows(cpu(context), plan.activation, desc->dtype, dense, y, conv2d_out_pixels(*desc),
+                      desc->out_channels, y_is_dense(*desc) ? desc->out_channels : desc->y_pitch);
         return status;
     });
 }
 
 velu_status conv2d_backward_data(DeviceContext* context, const velu_conv2d_desc* desc, const void* dy,
                                  const void* weight, void* dx) {
-    return run_backward(context, *desc, VELU_PASS_BACKWARD_DATA, dy, weight, dx, nullptr);
+    return guarded(context, [&] {
+        const DnnlPlan& plan = conv2d_plan(cpu(context), *desc, VELU_PASS_BACKWARD_DATA, false);
+        if (const velu_status status = check(context, plan); status != VELU_STATUS_SUCCESS) return status;
+        const Scratch scratch(*desc, VELU_PASS_BACKWARD_DATA, plan);
+        auto* workspace = static_cast<char*>(cpu(context).workspace.reserve(scratch.bytes));
+        const velu_status status = make_dense(context, *desc, workspace + scratch.dense, &dy);
+        if (status != VELU_STATUS_SUCCESS) return status;
+        return run_plan(cpu(context), plan, workspace, {dy, weight, dx});
+    });
 }
 
 velu_status conv2d_backward_weights(DeviceContext* context, const velu_conv2d_desc* desc, const void* x, const void* dy,
                                     float* dweight, float* dbias) {
-    return run_backward(context, *desc, VELU_PASS_BACKWARD_WEIGHTS, x, dy, dweight, dbias);
+    return guarded(context, [&] {
+        Context& ctx = cpu(context);
+        const Conv2dMethod method = conv2d_method(*desc, VELU_PASS_BACKWARD_WEIGHTS);
+        if (method == Conv2dMethod::kDepthwise) {
+            auto* scratch = static_cast<char*>(ctx.workspace.reserve(depthwise_sums(*desc) + sums_bytes(*desc)));
+            depthwise_backward_weights(ctx, *desc, x, dy, scratch, dweight);
+            if (dbias != nullptr) sum_pixels(ctx, *desc, dy, scratch + depthwise_sums(*desc), dbias);
+            return velu_status{VELU_STATUS_SUCCESS};
+        }
+        const DnnlPlan& plan = conv2d_plan(ctx, *desc, VELU_PASS_BACKWARD_WEIGHTS, dbias != nullptr);
+        if (const velu_status status = check(context, plan); status != VELU_STATUS_SUCCESS) return status;
+        const Scratch scratch(*desc, VELU_PASS_BACKWARD_WEIGHTS, plan);
+        auto* workspace = static_cast<char*>(ctx.workspace.reserve(scratch.bytes));
+        const void* const pitched_dy = dy;
+        velu_status status = make_dense(context, *desc, workspace + scratch.dense, &dy);
+        if (status != VELU_STATUS_SUCCESS) return status;
+        if (method == Conv2dMethod::kConvolution) {
+            return dbias != nullptr ? run_plan(ctx, plan, workspace, {x, dy, dweight, dbias})
+                                    : run_plan(ctx, plan, workspace, {x, dy, dweight});
+        }
+        if (method == Conv2dMethod::kProductOfWindows) {
+            gather_windows(ctx, *desc, x, workspace + scratch.windows);
+            x = workspace + scratch.windows;
+        }
+        status = run_plan(ctx, plan, workspace, {x, dy, dweight});
+        if (status == VELU_STATUS_SUCCESS && dbias != nullptr) {
+            sum_pixels(ctx, *desc, pitched_dy, workspace + scratch.sums, dbias);
+        }
+        return status;
+    });
 }
 
 }  // namespace velu::cpu

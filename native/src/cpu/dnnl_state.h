@@ -69,6 +69,11 @@ struct DnnlArgument {
     bool written = false;
 };
 
+/// oneDNN's name of a VELU_DTYPE_*.
+inline dnnl::memory::data_type dnnl_type(int32_t dtype) {
+    return dtype == VELU_DTYPE_BF16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
+}
+
 /// Lays out a plan for a primitive; throws dnnl::error.
 DnnlPlan make_plan(const DnnlState& state, const dnnl::primitive_desc_base& primitive_desc,
                    const std::vector<DnnlArgument>& arguments);
@@ -82,9 +87,14 @@ const DnnlPlan& find_plan(Context& context, const DnnlKey& key, const std::funct
 velu_status run_plan(Context& context, const DnnlPlan& plan, void* workspace,
                      std::initializer_list<const void*> addresses);
 
+/// A pass of a linear layer as one matrix product, all operands in velu.h's layouts. Arguments are in the order of the
+/// operation's: {x, weight, y[, bias]}, {dy, weight, dx} or {x, dy, dweight}.
+DnnlPlan make_product(const DnnlState& state, const velu_linear_desc& desc, int32_t pass, bool has_bias);
+
 /// Plan of a pass of convolution (conv2d.cpp), linear (linear.cpp) and, of its first chunk, scaled linear
 /// (scaled_linear.cpp); never called with an empty batch.
 const DnnlPlan& conv2d_plan(Context& context, const velu_conv2d_desc& desc, int32_t pass, bool has_bias);
+const DnnlPlan& conv2d_packed_plan(Context& context, const velu_conv2d_desc& desc);  // without a residual
 const DnnlPlan& linear_plan(Context& context, const velu_linear_desc& desc, int32_t pass, bool has_bias);
 const DnnlPlan& scaled_linear_plan(Context& context, const velu_scaled_linear_desc& desc, int32_t pass);
 

@@ -10,8 +10,8 @@
 namespace velu::cpu {
 namespace {
 
-velu_status dropout(DeviceContext* context, const velu_dropout_desc& desc, int64_t step, const void* input,
-                    void* output) {
+template <class T>
+void dropout(const Context& context, const velu_dropout_desc& desc, int64_t step, const T* x, T* y) {
     constexpr int64_t kBlock = 16384;  // a multiple of 4: a block of words belongs to one thread
     const double probability = desc.probability;
     const DropoutMask mask = {
@@ -22,10 +22,8 @@ velu_status dropout(DeviceContext* context, const velu_dropout_desc& desc, int64
         .threshold = static_cast<uint32_t>(std::nearbyint(probability * 0x1p32)),
         .scale = static_cast<float>(1.0 / (1.0 - probability)),
     };
-    const DropoutKernels& kernels = dropout_kernels(cpu(context).isa);
-    const auto* x = static_cast<const float*>(input);
-    auto* y = static_cast<float*>(output);
-    parallel_for(cpu(context), (desc.count + kBlock - 1) / kBlock, [&](int64_t block) {
+    const DropoutKernels<T>& kernels = dropout_kernels(context.isa).of<T>();
+    parallel_for(context, (desc.count + kBlock - 1) / kBlock, [&](int64_t block) {
         const int64_t start = block * kBlock;
         const int64_t count = std::min(kBlock, desc.count - start);
         if (desc.group == 1) {
@@ -34,19 +32,27 @@ velu_status dropout(DeviceContext* context, const velu_dropout_desc& desc, int64
             kernels.apply_to_groups(mask, desc.group, start, count, x + start, y + start);
         }
     });
-    return VELU_STATUS_SUCCESS;
+}
+
+velu_status dropout(DeviceContext* context, const velu_dropout_desc& desc, int64_t step, const void* x, void* y) {
+    return guarded(context, [&] {
+        with_element(desc.dtype, [&]<class T>(T) {
+            dropout(cpu(context), desc, step, static_cast<const T*>(x), static_cast<T*>(y));
+        });
+        return VELU_STATUS_SUCCESS;
+    });
 }
 
 }  // namespace
 
 velu_status dropout_forward(DeviceContext* context, const velu_dropout_desc* desc, const int64_t* step, const void* x,
                             void* y) {
-    return guarded(context, [&]() -> velu_status { return dropout(context, *desc, *step, x, y); });
+    return dropout(context, *desc, *step, x, y);
 }
 
 velu_status dropout_backward(DeviceContext* context, const velu_dropout_desc* desc, const int64_t* step, const void* dy,
                              void* dx) {
-    return guarded(context, [&]() -> velu_status { return dropout(context, *desc, *step, dy, dx); });
+    return dropout(context, *desc, *step, dy, dx);
 }
 
 }  // namespace velu::cpu

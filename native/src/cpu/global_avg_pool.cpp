@@ -22,13 +22,15 @@ void for_channel_groups(const Context& context, const velu_global_avg_pool_desc&
 
 velu_status global_avg_pool_forward(DeviceContext* context, const velu_global_avg_pool_desc* desc, const void* x,
                                     void* y) {
-    return guarded(context, [&]() -> velu_status {
-        const GlobalAvgPoolKernels& kernels = global_avg_pool_kernels(cpu(context).isa);
-        const auto* input = static_cast<const float*>(x);
-        auto* output = static_cast<float*>(y);
-        for_channel_groups(cpu(context), *desc, [&](int64_t image, int64_t first, int64_t n) {
-            kernels.forward(input + image * desc->pixels * desc->channels + first, desc->pixels, desc->channels, n,
-                            output + image * desc->channels + first);
+    return guarded(context, [&] {
+        with_element(desc->dtype, [&]<class T>(T) {
+            const GlobalAvgPoolKernels<T>& kernels = global_avg_pool_kernels(cpu(context).isa).of<T>();
+            const auto* input = static_cast<const T*>(x);
+            auto* output = static_cast<T*>(y);
+            for_channel_groups(cpu(context), *desc, [&](int64_t image, int64_t first, int64_t n) {
+                kernels.forward(input + image * desc->pixels * desc->channels + first, desc->pixels, desc->channels, n,
+                                output + image * desc->channels + first);
+            });
         });
         return VELU_STATUS_SUCCESS;
     });
@@ -36,13 +38,15 @@ velu_status global_avg_pool_forward(DeviceContext* context, const velu_global_av
 
 velu_status global_avg_pool_backward(DeviceContext* context, const velu_global_avg_pool_desc* desc, const void* dy,
                                      void* dx) {
-    return guarded(context, [&]() -> velu_status {
-        const GlobalAvgPoolKernels& kernels = global_avg_pool_kernels(cpu(context).isa);
-        const auto* gradient = static_cast<const float*>(dy);
-        auto* result = static_cast<float*>(dx);
-        for_channel_groups(cpu(context), *desc, [&](int64_t image, int64_t first, int64_t n) {
-            kernels.backward(gradient + image * desc->channels + first, desc->pixels, desc->channels, n,
-                             result + image * desc->pixels * desc->channels + first);
+    return guarded(context, [&] {
+        with_element(desc->dtype, [&]<class T>(T) {
+            const GlobalAvgPoolKernels<T>& kernels = global_avg_pool_kernels(cpu(context).isa).of<T>();
+            const auto* gradient = static_cast<const T*>(dy);
+            auto* result = static_cast<T*>(dx);
+            for_channel_groups(cpu(context), *desc, [&](int64_t image, int64_t first, int64_t n) {
+                kernels.backward(gradient + image * desc->channels + first, desc->pixels, desc->channels, n,
+                                 result + image * desc->pixels * desc->channels + first);
+            });
         });
         return VELU_STATUS_SUCCESS;
     });

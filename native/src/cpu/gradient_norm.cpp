@@ -12,14 +12,16 @@ velu_status gradient_norm(DeviceContext* context, const velu_gradient_norm_desc*
                           float* norm) {
     return guarded(context, [&]() -> velu_status {
         constexpr int64_t kBlock = 16384;
-        const GradientNormKernels& kernels = gradient_norm_kernels(cpu(context).isa);
         const int64_t blocks = (desc->count + kBlock - 1) / kBlock;
-        const auto* values = static_cast<const float*>(gradients);
         auto* sums = static_cast<double*>(
             cpu(context).workspace.reserve(static_cast<size_t>(std::max<int64_t>(1, blocks)) * sizeof(double)));
-        parallel_for(cpu(context), blocks, [&](int64_t block) {
-            const int64_t start = block * kBlock;
-            sums[block] = kernels.sum_of_squares(values + start, std::min(kBlock, desc->count - start));
+        with_element(desc->dtype, [&]<class T>(T) {
+            const GradientNormKernels<T>& kernels = gradient_norm_kernels(cpu(context).isa).of<T>();
+            const auto* values = static_cast<const T*>(gradients);
+            parallel_for(cpu(context), blocks, [&](int64_t block) {
+                const int64_t start = block * kBlock;
+                sums[block] = kernels.sum_of_squares(values + start, std::min(kBlock, desc->count - start));
+            });
         });
         double sum = 0;
         for (int64_t block = 0; block < blocks; ++block) sum += sums[block];

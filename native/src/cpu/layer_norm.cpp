@@ -38,27 +38,53 @@ void join(const Context& context, const float* partial, int64_t blocks, int64_t 
     });
 }
 
+template <class T>
+void forward(const Context& context, const velu_layer_norm_desc& desc, const T* x, const T* residual,
+             const float* weight, const float* bias, T* sum, T* y, float* saved_mean, float* saved_inv_std) {
+    const LayerNormKernels<T>& kernels = layer_norm_kernels(context.isa).of<T>();
+    const int64_t channels = desc.channels;
+    // Narrow rows share a task, for the sake of its overhead.
+    const int64_t rows_per_block = std::max<int64_t>(1, 16384 / channels);
+    for_row_blocks(context, desc.rows, rows_per_block, [&](int64_t, int64_t first, int64_t rows) {
+        const int64_t start = first * channels;
+        const bool has_residual = residual != nullptr;
+        kernels.forward(x + start, has_residual ? residual + start : nullptr, weight, bias, desc.eps, rows, channels,
+                        has_residual ? sum + start : nullptr, y + start,
+                        saved_mean == nullptr ? nullptr : saved_mean + first,
+                        saved_inv_std == nullptr ? nullptr : saved_inv_std + first);
+    });
+}
+
+template <class T>
+void backward(Context& context, const velu_layer_norm_desc& desc, const T* z, const T* dy, const T* dz_addend,
+              const float* weight, const float* saved_mean, const float* saved_inv_std, T* dx, float* dweight,
+              float* dbias) {
+    const LayerNormKernels<T>& kernels = layer_norm_kernels(context.isa).of<T>();
+    const int64_t channels = desc.channels;
+    const int64_t blocks = (desc.rows + kRowsPerBlock - 1) / kRowsPerBlock;
+    const int64_t stride = (2 * channels + 15) / 16 * 16;  // blocks of different threads share no cache line
+    auto* partial =
+        static_cast<float*>(context.workspace.reserve(static_cast<size_t>(blocks * stride) * sizeof(float)));
+    for_row_blocks(context, desc.rows, kRowsPerBlock, [&](int64_t block, int64_t first, int64_t rows) {
+        const int64_t start = first * channels;
+        float* sums = partial + block * stride;
+        std::fill_n(sums, 2 * channels, 0.0f);
+        kernels.backward(z + start, dy + start, dz_addend == nullptr ? nullptr : dz_addend + start, weight,
+                         saved_mean + first, saved_inv_std + first, rows, channels, dx + start, sums, sums + channels);
+    });
+    join(context, partial, blocks, stride, channels, dweight);
+    join(context, partial + channels, blocks, stride, channels, dbias);
+}
+
 }  // namespace
 
 velu_status layer_norm_forward(DeviceContext* context, const velu_layer_norm_desc* desc, const void* x,
                                const void* residual, const float* weight, const float* bias, void* sum, void* y,
                                float* saved_mean, float* saved_inv_std) {
     return guarded(context, [&]() -> velu_status {
-        const LayerNormKernels& kernels = layer_norm_kernels(cpu(context).isa);
-        const int64_t channels = desc->channels;
-        const auto* from = static_cast<const float*>(x);
-        const auto* added = static_cast<const float*>(residual);
-        auto* z = static_cast<float*>(sum);
-        auto* to = static_cast<float*>(y);
-        // Narrow rows share a task, for the sake of its overhead.
-        const int64_t rows_per_block = std::max<int64_t>(1, 16384 / channels);
-        for_row_blocks(cpu(context), desc->rows, rows_per_block, [&](int64_t, int64_t first, int64_t rows) {
-            const int64_t start = first * channels;
-            const bool has_residual = added != nullptr;
-            kernels.forward(from + start, has_residual ? added + start : nullptr, weight, bias, desc->eps, rows,
-                            channels, has_residual ? z + start : nullptr, to + start,
-                            saved_mean == nullptr ? nullptr : saved_mean + first,
-                            saved_inv_std == nullptr ? nullptr : saved_inv_std + first);
+        with_element(desc->dtype, [&]<class T>(T) {
+            forward(cpu(context), *desc, static_cast<const T*>(x), static_cast<const T*>(residual), weight, bias,
+                    static_cast<T*>(sum), static_cast<T*>(y), saved_mean, saved_inv_std);
         });
         return VELU_STATUS_SUCCESS;
     });
@@ -68,26 +94,11 @@ velu_status layer_norm_backward(DeviceContext* context, const velu_layer_norm_de
                                 const void* dz_addend, const float* weight, const float* saved_mean,
                                 const float* saved_inv_std, void* dx, float* dweight, float* dbias) {
     return guarded(context, [&]() -> velu_status {
-        const LayerNormKernels& kernels = layer_norm_kernels(cpu(context).isa);
-        const int64_t channels = desc->channels;
-        const int64_t blocks = (desc->rows + kRowsPerBlock - 1) / kRowsPerBlock;
-        const int64_t stride = (2 * channels + 15) / 16 * 16;  // blocks of different threads share no cache line
-        const auto* from = static_cast<const float*>(z);
-        const auto* upstream = static_cast<const float*>(dy);
-        const auto* addend = static_cast<const float*>(dz_addend);
-        auto* gradient = static_cast<float*>(dx);
-        auto* partial =
-            static_cast<float*>(cpu(context).workspace.reserve(static_cast<size_t>(blocks * stride) * sizeof(float)));
-        for_row_blocks(cpu(context), desc->rows, kRowsPerBlock, [&](int64_t block, int64_t first, int64_t rows) {
-            const int64_t start = first * channels;
-            float* sums = partial + block * stride;
-            std::fill_n(sums, 2 * channels, 0.0f);
-            kernels.backward(from + start, upstream + start, addend == nullptr ? nullptr : addend + start, weight,
-                             saved_mean + first, saved_inv_std + first, rows, channels, gradient + start, sums,
-                             sums + channels);
+        with_element(desc->dtype, [&]<class T>(T) {
+            backward(cpu(context), *desc, static_cast<const T*>(z), static_cast<const T*>(dy),
+                     static_cast<const T*>(dz_addend), weight, saved_mean, saved_inv_std, static_cast<T*>(dx), dweight,
+                     dbias);
         });
-        join(cpu(context), partial, blocks, stride, channels, dweight);
-        join(cpu(context), partial + channels, blocks, stride, channels, dbias);
         return VELU_STATUS_SUCCESS;
     });
 }

@@ -1,7 +1,7 @@
 // Fully connected layer on oneDNN's matrix multiplication, all operands in velu.h's plain layouts.
 #include <algorithm>
-#include <cstring>
 
+#include "cpu/column_sum.h"
 #include "cpu/context.h"
 #include "cpu/dnnl_state.h"
 #include "cpu/fused_activation.h"
@@ -10,12 +10,21 @@
 namespace velu::cpu {
 namespace {
 
-using dnnl::memory;
-using Layout = dnnl::memory::desc;
+/// Bytes of scratch memory for the sums that are the bias' gradient.
+size_t sums_bytes(const velu_linear_desc& desc) {
+    return column_sum_bytes(desc.rows, desc.out_features);
+}
 
-constexpr int64_t kRowsPerBlock = 256;  // rows summed in float32 before blocks are merged in float64
+velu_status check(DeviceContext* context, const DnnlPlan& plan) {
+    if (plan.status == VELU_STATUS_SUCCESS) return plan.status;
+    return context->fail(plan.status, "%s", plan.message.c_str());
+}
 
-DnnlPlan make_linear(const DnnlState& state, const velu_linear_desc& d, int32_t pass, bool has_bias) {
+}  // namespace
+
+DnnlPlan make_product(const DnnlState& state, const velu_linear_desc& d, int32_t pass, bool has_bias) {
+    using dnnl::memory;
+    using Layout = dnnl::memory::desc;
     if (std::max({d.rows, d.in_features, d.out_features}) > INT32_MAX) {
         DnnlPlan plan;
         plan.status = VELU_STATUS_UNSUPPORTED;
@@ -23,16 +32,18 @@ DnnlPlan make_linear(const DnnlState& state, const velu_linear_desc& d, int32_t 
         return plan;
     }
     constexpr auto kF32 = memory::data_type::f32;
-    const Layout x({d.rows, d.in_features}, kF32, memory::dims{d.in_features, 1});
-    const Layout y({d.rows, d.out_features}, kF32, memory::dims{d.out_features, 1});
-    const Layout weight({d.out_features, d.in_features}, kF32, memory::dims{d.in_features, 1});
-    const Layout weight_transposed({d.in_features, d.out_features}, kF32, memory::dims{1, d.in_features});
-    const Layout y_transposed({d.out_features, d.rows}, kF32, memory::dims{1, d.out_features});
+    const auto type = dnnl_type(d.dtype);
+    const Layout x({d.rows, d.in_features}, type, memory::dims{d.in_features, 1});
+    const Layout y({d.rows, d.out_features}, type, memory::dims{d.out_features, 1});
+    const Layout weight({d.out_features, d.in_features}, type, memory::dims{d.in_features, 1});
+    const Layout dweight({d.out_features, d.in_features}, kF32, memory::dims{d.in_features, 1});
+    const Layout weight_transposed({d.in_features, d.out_features}, type, memory::dims{1, d.in_features});
+    const Layout y_transposed({d.out_features, d.rows}, type, memory::dims{1, d.out_features});
     const Layout bias({1, d.out_features}, kF32, memory::dims{d.out_features, 1});
     using MatMul = dnnl::matmul::primitive_desc;
     switch (pass) {
         case VELU_PASS_FORWARD: {
-            const auto [desc, left] = fuse_activation(state, d.activation, [&](const dnnl::primitive_attr& attributes) {
+            const auto [desc, left] = fuse_activation(d.activation, [&](const dnnl::primitive_attr& attributes) {
                 return has_bias ? MatMul(state.engine, x, weight_transposed, bias, y, attributes)
                                 : MatMul(state.engine, x, weight_transposed, y, attributes);
             });
@@ -47,53 +58,15 @@ DnnlPlan make_linear(const DnnlState& state, const velu_linear_desc& d, int32_t 
             return make_plan(state, MatMul(state.engine, y, weight, x, state.attributes),
                              {{DNNL_ARG_SRC, y}, {DNNL_ARG_WEIGHTS, weight}, {DNNL_ARG_DST, x, true}});
         default:
-            return make_plan(state, MatMul(state.engine, y_transposed, x, weight, state.attributes),
-                             {{DNNL_ARG_SRC, y_transposed}, {DNNL_ARG_WEIGHTS, x}, {DNNL_ARG_DST, weight, true}});
+            return make_plan(state, MatMul(state.engine, y_transposed, x, dweight, state.attributes),
+                             {{DNNL_ARG_WEIGHTS, x}, {DNNL_ARG_SRC, y_transposed}, {DNNL_ARG_DST, dweight, true}});
     }
 }
-
-int64_t row_blocks(const velu_linear_desc& desc) {
-    return (desc.rows + kRowsPerBlock - 1) / kRowsPerBlock;
-}
-
-/// Bytes of one partial sum per block of rows.
-size_t column_sum_bytes(const velu_linear_desc& desc) {
-    return static_cast<size_t>(row_blocks(desc) * desc.out_features) * sizeof(float);
-}
-
-/// sum[column] over the rows of dy, the same bits for any number of threads. Reads dy once.
-void column_sum(const Context& context, const velu_linear_desc& desc, const float* dy, float* partial, float* sum) {
-    const int64_t columns = desc.out_features;
-    const int64_t blocks = row_blocks(desc);
-    parallel_for(context, blocks, [&](int64_t block) {
-        float* block_sum = partial + block * columns;
-        const int64_t first = block * kRowsPerBlock;
-        const int64_t last = std::min(first + kRowsPerBlock, desc.rows);
-        std::memcpy(block_sum, dy + first * columns, static_cast<size_t>(columns) * sizeof(float));
-        for (int64_t row = first + 1; row < last; ++row) {
-            const float* values = dy + row * columns;
-            for (int64_t column = 0; column < columns; ++column) block_sum[column] += values[column];
-        }
-    });
-    for (int64_t column = 0; column < columns; ++column) {
-        double total = 0;
-        for (int64_t block = 0; block < blocks; ++block)
-            total += static_cast<double>(partial[block * columns + column]);
-        sum[column] = static_cast<float>(total);
-    }
-}
-
-velu_status check(DeviceContext* context, const DnnlPlan& plan) {
-    if (plan.status == VELU_STATUS_SUCCESS) return plan.status;
-    return context->fail(plan.status, "%s", plan.message.c_str());
-}
-
-}  // namespace
 
 const DnnlPlan& linear_plan(Context& context, const velu_linear_desc& d, int32_t pass, bool has_bias) {
     const int32_t activation = pass == VELU_PASS_FORWARD ? d.activation : VELU_ACTIVATION_IDENTITY;
     const DnnlKey key = {'l', pass, has_bias, d.rows, d.in_features, d.out_features, activation, d.dtype};
-    return find_plan(context, key, [&] { return make_linear(*context.dnnl, d, pass, has_bias); });
+    return find_plan(context, key, [&] { return make_product(*context.dnnl, d, pass, has_bias); });
 }
 
 velu_status linear_prepare(DeviceContext* context, const velu_linear_desc* desc, int32_t pass) {
@@ -103,7 +76,7 @@ velu_status linear_prepare(DeviceContext* context, const velu_linear_desc* desc,
             if (has_bias && pass != VELU_PASS_FORWARD) continue;
             const DnnlPlan& plan = linear_plan(cpu(context), *desc, pass, has_bias);
             if (const velu_status status = check(context, plan); status != VELU_STATUS_SUCCESS) return status;
-            const size_t sums = pass == VELU_PASS_BACKWARD_WEIGHTS ? column_sum_bytes(*desc) : 0;
+            const size_t sums = pass == VELU_PASS_BACKWARD_WEIGHTS ? sums_bytes(*desc) : 0;
             cpu(context).workspace.reserve(plan.workspace + sums);
         }
         return velu_status{VELU_STATUS_SUCCESS};
@@ -119,8 +92,7 @@ velu_status linear_forward(DeviceContext* context, const velu_linear_desc* desc,
         const velu_status status = bias != nullptr ? run_plan(cpu(context), plan, workspace, {x, weight, y, bias})
                                                    : run_plan(cpu(context), plan, workspace, {x, weight, y});
         if (status != VELU_STATUS_SUCCESS) return status;
-        auto* result = static_cast<float*>(y);
-        activate_rows(cpu(context), plan.activation, result, result, desc->rows, desc->out_features,
+        activate_rows(cpu(context), plan.activation, desc->dtype, y, y, desc->rows, desc->out_features,
                       desc->out_features);
         return status;
     });
@@ -140,12 +112,12 @@ velu_status linear_backward_weights(DeviceContext* context, const velu_linear_de
     return guarded(context, [&] {
         const DnnlPlan& plan = linear_plan(cpu(context), *desc, VELU_PASS_BACKWARD_WEIGHTS, false);
         if (const velu_status status = check(context, plan); status != VELU_STATUS_SUCCESS) return status;
-        const size_t sums = dbias != nullptr ? column_sum_bytes(*desc) : 0;
+        const size_t sums = dbias != nullptr ? sums_bytes(*desc) : 0;
         auto* workspace = static_cast<char*>(cpu(context).workspace.reserve(plan.workspace + sums));
-        const velu_status status = run_plan(cpu(context), plan, workspace, {dy, x, dweight});
+        const velu_status status = run_plan(cpu(context), plan, workspace, {x, dy, dweight});
         if (status == VELU_STATUS_SUCCESS && dbias != nullptr) {
-            column_sum(cpu(context), *desc, static_cast<const float*>(dy),
-                       reinterpret_cast<float*>(workspace + plan.workspace), dbias);
+            column_sum(cpu(context), desc->dtype, desc->rows, desc->out_features, desc->out_features, dy,
+                       workspace + plan.workspace, dbias);
         }
         return status;
     });

@@ -29,6 +29,18 @@ void set_moments(const velu_optimizer_desc& desc, double t, OptimizerStep* step)
     step->inverse_sqrt_correction2 = static_cast<float>(1 / std::sqrt(1 - std::pow(beta2, t)));
 }
 
+template <class T>
+typename OptimizerKernels<T>::Kernel kernel_of(const velu_optimizer_desc& desc, const OptimizerKernels<T>& kernels) {
+    switch (desc.algorithm) {
+        case VELU_OPTIMIZER_SGD:
+            return desc.momentum == 0 ? kernels.sgd : desc.nesterov != 0 ? kernels.sgd_nesterov : kernels.sgd_momentum;
+        case VELU_OPTIMIZER_NADAM:
+            return kernels.nadam;
+        default:
+            return kernels.adam;
+    }
+}
+
 }  // namespace
 
 velu_status optimizer_step(DeviceContext* context, const velu_optimizer_desc* desc, const float* learning_rate,
@@ -52,13 +64,8 @@ velu_status optimizer_step(DeviceContext* context, const velu_optimizer_desc* de
         step.momentum = desc->momentum;
         step.decay = 1;
 
-        const OptimizerKernels& kernels = optimizer_kernels(cpu(context).isa);
-        OptimizerKernels::Kernel kernel = nullptr;
         switch (desc->algorithm) {
             case VELU_OPTIMIZER_SGD:
-                kernel = desc->momentum == 0   ? kernels.sgd
-                         : desc->nesterov != 0 ? kernels.sgd_nesterov
-                                               : kernels.sgd_momentum;
                 break;
             case VELU_OPTIMIZER_ADAM:
             case VELU_OPTIMIZER_ADAMW:
@@ -68,7 +75,6 @@ velu_status optimizer_step(DeviceContext* context, const velu_optimizer_desc* de
                     step.weight_decay = 0;
                     step.decay = static_cast<float>(1 - rate * static_cast<double>(desc->weight_decay));
                 }
-                kernel = kernels.adam;
                 break;
             case VELU_OPTIMIZER_NADAM: {
                 const double beta1 = desc->beta1;
@@ -79,7 +85,6 @@ velu_status optimizer_step(DeviceContext* context, const velu_optimizer_desc* de
                 set_moments(*desc, t, &step);
                 step.gradient_step = static_cast<float>(rate * (1 - mu) / (1 - mu_product));
                 step.moment_step = static_cast<float>(rate * mu_next / (1 - mu_product * mu_next));
-                kernel = kernels.nadam;
                 break;
             }
             default:
@@ -87,12 +92,15 @@ velu_status optimizer_step(DeviceContext* context, const velu_optimizer_desc* de
                                      desc->algorithm);
         }
 
-        constexpr int64_t kBlock = 16384;
-        const auto* gradient = static_cast<const float*>(gradients);
-        parallel_for(cpu(context), (desc->count + kBlock - 1) / kBlock, [&](int64_t block) {
-            const int64_t start = block * kBlock;
-            kernel(step, std::min(kBlock, desc->count - start), gradient + start, parameters + start,
-                   state0 == nullptr ? nullptr : state0 + start, state1 == nullptr ? nullptr : state1 + start);
+        with_element(desc->dtype, [&]<class T>(T) {
+            constexpr int64_t kBlock = 16384;
+            const auto kernel = kernel_of(*desc, optimizer_kernels(cpu(context).isa).of<T>());
+            const auto* gradient = static_cast<const T*>(gradients);
+            parallel_for(cpu(context), (desc->count + kBlock - 1) / kBlock, [&](int64_t block) {
+                const int64_t start = block * kBlock;
+                kernel(step, std::min(kBlock, desc->count - start), gradient + start, parameters + start,
+                       state0 == nullptr ? nullptr : state0 + start, state1 == nullptr ? nullptr : state1 + start);
+            });
         });
         counters[0] = t;
         counters[1] = mu_product;

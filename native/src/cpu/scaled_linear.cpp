@@ -70,16 +70,16 @@ private:
 DnnlPlan make_accumulation(const DnnlState& state, const velu_scaled_linear_desc& d, int64_t rows) {
     using dnnl::memory;
     using Layout = dnnl::memory::desc;
-    constexpr auto kF32 = memory::data_type::f32;
-    const Layout x({rows, d.in_features}, kF32, memory::dims{d.in_features, 1});
-    const Layout y_transposed({d.out_features, rows}, kF32, memory::dims{1, d.out_features});
-    const Layout weight({d.out_features, d.in_features}, kF32, memory::dims{d.in_features, 1});
+    const auto type = dnnl_type(d.dtype);
+    const Layout x({rows, d.in_features}, type, memory::dims{d.in_features, 1});
+    const Layout y_transposed({d.out_features, rows}, type, memory::dims{1, d.out_features});
+    const Layout dweight({d.out_features, d.in_features}, memory::data_type::f32, memory::dims{d.in_features, 1});
     dnnl::primitive_attr attributes = DnnlState::make_attributes();
     dnnl::post_ops sum;
     sum.append_sum();
     attributes.set_post_ops(sum);
-    return make_plan(state, dnnl::matmul::primitive_desc(state.engine, y_transposed, x, weight, attributes),
-                     {{DNNL_ARG_SRC, y_transposed}, {DNNL_ARG_WEIGHTS, x}, {DNNL_ARG_DST, weight, true}});
+    return make_plan(state, dnnl::matmul::primitive_desc(state.engine, y_transposed, x, dweight, attributes),
+                     {{DNNL_ARG_WEIGHTS, x}, {DNNL_ARG_SRC, y_transposed}, {DNNL_ARG_DST, dweight, true}});
 }
 
 /// The product of one chunk.
@@ -94,6 +94,10 @@ const DnnlPlan& chunk_plan(Context& context, const velu_scaled_linear_desc& d, i
     return find_plan(context, key, [&] { return make_accumulation(*context.dnnl, d, rows); });
 }
 
+size_t element_size(const velu_scaled_linear_desc& desc) {
+    return desc.dtype == VELU_DTYPE_BF16 ? sizeof(BFloat16) : sizeof(float);
+}
+
 int64_t parts_per_image(const velu_scaled_linear_desc& desc) {
     return divide_up(desc.pixels, kPixelsPerPart);
 }
@@ -101,7 +105,7 @@ int64_t parts_per_image(const velu_scaled_linear_desc& desc) {
 /// The workspace of a pass: what oneDNN needs, a chunk, and the parts of the scale's gradient.
 struct Scratch {
     void* dnnl;
-    float* chunk;
+    void* chunk;  // of the descriptor's dtype
     double* parts;
 };
 
@@ -119,19 +123,19 @@ velu_status reserve(DeviceContext* context, const velu_scaled_linear_desc& desc,
     }
     const auto line_up = [](size_t bytes) { return (bytes + 63) / 64 * 64; };
     const size_t parts_start =
-        line_up(dnnl_bytes) + line_up(static_cast<size_t>(chunks.rows() * desc.in_features) * sizeof(float));
+        line_up(dnnl_bytes) + line_up(static_cast<size_t>(chunks.rows() * desc.in_features) * element_size(desc));
     const int64_t parts = pass == VELU_PASS_BACKWARD_DATA ? desc.batch * parts_per_image(desc) * desc.in_features : 0;
     auto* base = static_cast<unsigned char*>(
         cpu(context).workspace.reserve(parts_start + static_cast<size_t>(parts) * sizeof(double)));
-    *scratch = {base, reinterpret_cast<float*>(base + line_up(dnnl_bytes)),
-                reinterpret_cast<double*>(base + parts_start)};
+    *scratch = {base, base + line_up(dnnl_bytes), reinterpret_cast<double*>(base + parts_start)};
     return VELU_STATUS_SUCCESS;
 }
 
 /// to = x * scale for the rows of a chunk, stored from `to` on.
-void scale_chunk(const Context& context, const velu_scaled_linear_desc& desc, const Chunk& chunk, const float* x,
-                 const float* scale, float* to) {
-    const ChannelScaleKernels& kernels = channel_scale_kernels(context.isa);
+template <class T>
+void scale_chunk(const Context& context, const velu_scaled_linear_desc& desc, const Chunk& chunk, const T* x,
+                 const T* scale, T* to) {
+    const ChannelScaleKernels<T>& kernels = channel_scale_kernels(context.isa).of<T>();
     const int64_t channels = desc.in_features;
     const int64_t pixels_per_block = std::clamp<int64_t>(16384 / channels, 1, chunk.pixels);
     const int64_t blocks = divide_up(chunk.pixels, pixels_per_block);
@@ -146,9 +150,10 @@ void scale_chunk(const Context& context, const velu_scaled_linear_desc& desc, co
 }
 
 /// With dz = dy weight of a chunk: dx = dz * scale, and the parts of dscale = sum of dz * x.
-void scale_chunk_gradient(const Context& context, const velu_scaled_linear_desc& desc, const Chunk& chunk,
-                          const float* x, const float* scale, const float* dz, float* dx, double* all_parts) {
-    const ChannelScaleKernels& kernels = channel_scale_kernels(context.isa);
+template <class T>
+void scale_chunk_gradient(const Context& context, const velu_scaled_linear_desc& desc, const Chunk& chunk, const T* x,
+                          const T* scale, const T* dz, T* dx, double* all_parts) {
+    const ChannelScaleKernels<T>& kernels = channel_scale_kernels(context.isa).of<T>();
     const int64_t channels = desc.in_features;
     const int64_t parts = divide_up(chunk.pixels, kPixelsPerPart);
     const int64_t groups = divide_up(channels, kChannelScaleChannels);
@@ -168,7 +173,8 @@ void scale_chunk_gradient(const Context& context, const velu_scaled_linear_desc&
 }
 
 /// dscale of every image from its parts, added in their order.
-void join(const Context& context, const velu_scaled_linear_desc& desc, const double* all_parts, float* dscale) {
+template <class T>
+void join(const Context& context, const velu_scaled_linear_desc& desc, const double* all_parts, T* dscale) {
     const int64_t channels = desc.in_features;
     const int64_t parts = parts_per_image(desc);
     parallel_for(context, desc.batch, [&](int64_t image) {
@@ -176,7 +182,7 @@ void join(const Context& context, const velu_scaled_linear_desc& desc, const dou
         for (int64_t channel = 0; channel < channels; ++channel) {
             double sum = 0;
             for (int64_t part = 0; part < parts; ++part) sum += of_image[part * channels + channel];
-            dscale[image * channels + channel] = static_cast<float>(sum);
+            put(static_cast<float>(sum), dscale + image * channels + channel);
         }
     });
 }
@@ -195,6 +201,56 @@ velu_status for_chunks(Context& context, const velu_scaled_linear_desc& desc, in
     return VELU_STATUS_SUCCESS;
 }
 
+template <class T>
+velu_status forward(Context& context, const velu_scaled_linear_desc& desc, const T* x, const T* scale, const T* weight,
+                    T* y) {
+    const Chunks chunks(context, desc);
+    Scratch scratch;
+    const velu_status status = reserve(&context, desc, VELU_PASS_FORWARD, chunks, &scratch);
+    if (status != VELU_STATUS_SUCCESS) return status;
+    auto* scaled = static_cast<T*>(scratch.chunk);
+    return for_chunks(context, desc, VELU_PASS_FORWARD, chunks,
+                      [&](const Chunk& chunk, const DnnlPlan& plan, int64_t row) {
+                          scale_chunk(context, desc, chunk, x, scale, scaled);
+                          return run_plan(context, plan, scratch.dnnl, {scaled, weight, y + row * desc.out_features});
+                      });
+}
+
+template <class T>
+velu_status backward_data(Context& context, const velu_scaled_linear_desc& desc, const T* x, const T* scale,
+                          const T* dy, const T* weight, T* dx, T* dscale) {
+    const Chunks chunks(context, desc);
+    Scratch scratch;
+    velu_status status = reserve(&context, desc, VELU_PASS_BACKWARD_DATA, chunks, &scratch);
+    if (status != VELU_STATUS_SUCCESS) return status;
+    auto* dz = static_cast<T*>(scratch.chunk);
+    status = for_chunks(context, desc, VELU_PASS_BACKWARD_DATA, chunks,
+                        [&](const Chunk& chunk, const DnnlPlan& plan, int64_t row) {
+                            const velu_status product =
+                                run_plan(context, plan, scratch.dnnl, {dy + row * desc.out_features, weight, dz});
+                            if (product != VELU_STATUS_SUCCESS) return product;
+                            scale_chunk_gradient(context, desc, chunk, x, scale, dz, dx, scratch.parts);
+                            return product;
+                        });
+    if (status == VELU_STATUS_SUCCESS) join(context, desc, scratch.parts, dscale);
+    return status;
+}
+
+template <class T>
+velu_status backward_weights(Context& context, const velu_scaled_linear_desc& desc, const T* x, const T* scale,
+                             const T* dy, float* dweight) {
+    const Chunks chunks(context, desc);
+    Scratch scratch;
+    const velu_status status = reserve(&context, desc, VELU_PASS_BACKWARD_WEIGHTS, chunks, &scratch);
+    if (status != VELU_STATUS_SUCCESS) return status;
+    auto* scaled = static_cast<T*>(scratch.chunk);
+    return for_chunks(context, desc, VELU_PASS_BACKWARD_WEIGHTS, chunks,
+                      [&](const Chunk& chunk, const DnnlPlan& plan, int64_t row) {
+                          scale_chunk(context, desc, chunk, x, scale, scaled);
+                          return run_plan(context, plan, scratch.dnnl, {scaled, dy + row * desc.out_features, dweight});
+                      });
+}
+
 }  // namespace
 
 const DnnlPlan& scaled_linear_plan(Context& context, const velu_scaled_linear_desc& desc, int32_t pass) {
@@ -211,59 +267,31 @@ velu_status scaled_linear_prepare(DeviceContext* context, const velu_scaled_line
 velu_status scaled_linear_forward(DeviceContext* context, const velu_scaled_linear_desc* desc, const void* x,
                                   const void* scale, const void* weight, void* y) {
     return guarded(context, [&] {
-        Context& ctx = cpu(context);
-        const Chunks chunks(ctx, *desc);
-        Scratch scratch;
-        const velu_status status = reserve(context, *desc, VELU_PASS_FORWARD, chunks, &scratch);
-        if (status != VELU_STATUS_SUCCESS) return status;
-        return for_chunks(
-            ctx, *desc, VELU_PASS_FORWARD, chunks, [&](const Chunk& chunk, const DnnlPlan& plan, int64_t row) {
-                scale_chunk(ctx, *desc, chunk, static_cast<const float*>(x), static_cast<const float*>(scale),
-                            scratch.chunk);
-                return run_plan(ctx, plan, scratch.dnnl,
-                                {scratch.chunk, weight, static_cast<float*>(y) + row * desc->out_features});
-            });
+        return with_element(desc->dtype, [&]<class T>(T) {
+            return forward(cpu(context), *desc, static_cast<const T*>(x), static_cast<const T*>(scale),
+                           static_cast<const T*>(weight), static_cast<T*>(y));
+        });
     });
 }
 
 velu_status scaled_linear_backward_data(DeviceContext* context, const velu_scaled_linear_desc* desc, const void* x,
                                         const void* scale, const void* dy, const void* weight, void* dx, void* dscale) {
     return guarded(context, [&] {
-        Context& ctx = cpu(context);
-        const Chunks chunks(ctx, *desc);
-        Scratch scratch;
-        velu_status status = reserve(context, *desc, VELU_PASS_BACKWARD_DATA, chunks, &scratch);
-        if (status != VELU_STATUS_SUCCESS) return status;
-        status = for_chunks(
-            ctx, *desc, VELU_PASS_BACKWARD_DATA, chunks, [&](const Chunk& chunk, const DnnlPlan& plan, int64_t row) {
-                const velu_status product =
-                    run_plan(ctx, plan, scratch.dnnl,
-                             {static_cast<const float*>(dy) + row * desc->out_features, weight, scratch.chunk});
-                if (product != VELU_STATUS_SUCCESS) return product;
-                scale_chunk_gradient(ctx, *desc, chunk, static_cast<const float*>(x), static_cast<const float*>(scale),
-                                     scratch.chunk, static_cast<float*>(dx), scratch.parts);
-                return product;
-            });
-        if (status == VELU_STATUS_SUCCESS) join(ctx, *desc, scratch.parts, static_cast<float*>(dscale));
-        return status;
+        return with_element(desc->dtype, [&]<class T>(T) {
+            return backward_data(cpu(context), *desc, static_cast<const T*>(x), static_cast<const T*>(scale),
+                                 static_cast<const T*>(dy), static_cast<const T*>(weight), static_cast<T*>(dx),
+                                 static_cast<T*>(dscale));
+        });
     });
 }
 
 velu_status scaled_linear_backward_weights(DeviceContext* context, const velu_scaled_linear_desc* desc, const void* x,
                                            const void* scale, const void* dy, float* dweight) {
     return guarded(context, [&] {
-        Context& ctx = cpu(context);
-        const Chunks chunks(ctx, *desc);
-        Scratch scratch;
-        const velu_status status = reserve(context, *desc, VELU_PASS_BACKWARD_WEIGHTS, chunks, &scratch);
-        if (status != VELU_STATUS_SUCCESS) return status;
-        return for_chunks(
-            ctx, *desc, VELU_PASS_BACKWARD_WEIGHTS, chunks, [&](const Chunk& chunk, const DnnlPlan& plan, int64_t row) {
-                scale_chunk(ctx, *desc, chunk, static_cast<const float*>(x), static_cast<const float*>(scale),
-                            scratch.chunk);
-                return run_plan(ctx, plan, scratch.dnnl,
-                                {static_cast<const float*>(dy) + row * desc->out_features, scratch.chunk, dweight});
-            });
+        return with_element(desc->dtype, [&]<class T>(T) {
+            return backward_weights(cpu(context), *desc, static_cast<const T*>(x), static_cast<const T*>(scale),
+                                    static_cast<const T*>(dy), dweight);
+        });
     });
 }
 

@@ -18,6 +18,63 @@ int64_t rows_per_block(int64_t classes) {
     return std::max<int64_t>(1, 16384 / classes);
 }
 
+int64_t block_count(const velu_softmax_cross_entropy_desc& desc) {
+    const int64_t rows = rows_per_block(desc.classes);
+    return (desc.rows + rows - 1) / rows;
+}
+
+template <class T>
+void sum_losses(const Context& context, const velu_softmax_cross_entropy_desc& desc, const T* logits,
+                const int32_t* labels, double* losses, float* log_sum_exp) {
+    const SoftmaxCrossEntropyKernels<T>& kernels = softmax_cross_entropy_kernels(context.isa).of<T>();
+    const int64_t classes = desc.classes;
+    const int64_t block_rows = rows_per_block(classes);
+    const double smoothing = desc.label_smoothing;
+    parallel_for(context, block_count(desc), [&](int64_t block) {
+        double sum = 0;
+        const int64_t end = std::min(desc.rows, (block + 1) * block_rows);
+        for (int64_t row = block * block_rows; row < end; ++row) {
+            const T* row_logits = logits + row * classes;
+            LogitSums sums;
+            kernels.row_sums(row_logits, classes, &sums);
+            const double row_log_sum_exp = static_cast<double>(sums.maximum) + std::log(sums.exp_sum);
+            if (log_sum_exp != nullptr) log_sum_exp[row] = static_cast<float>(row_log_sum_exp);
+            if (labels[row] < 0) continue;
+            // A term of weight 0 is left out, as it may be infinite.
+            double row_loss = row_log_sum_exp;
+            if (smoothing < 1) row_loss -= (1 - smoothing) * static_cast<double>(value_of(row_logits[labels[row]]));
+            if (smoothing > 0) row_loss -= smoothing * (sums.logit_sum / static_cast<double>(classes));
+            sum += row_loss;
+        }
+        losses[block] = sum;
+    });
+}
+
+/// upstream: the gradient of the mean loss; labelled: rows with a label.
+template <class T>
+void differentiate(const Context& context, const velu_softmax_cross_entropy_desc& desc, double upstream,
+                   int64_t labelled, const T* logits, const int32_t* labels, const float* log_sum_exp, T* dlogits) {
+    const SoftmaxCrossEntropyKernels<T>& kernels = softmax_cross_entropy_kernels(context.isa).of<T>();
+    const int64_t classes = desc.classes;
+    const int64_t block_rows = rows_per_block(classes);
+    const double smoothing = desc.label_smoothing;
+    const auto scale = static_cast<float>(upstream / static_cast<double>(std::max<int64_t>(1, labelled)));
+    const auto share = static_cast<float>(smoothing / static_cast<double>(classes));
+    const auto label_share = static_cast<float>(1 - smoothing);
+    parallel_for(context, block_count(desc), [&](int64_t block) {
+        const int64_t end = std::min(desc.rows, (block + 1) * block_rows);
+        for (int64_t row = block * block_rows; row < end; ++row) {
+            T* gradient = dlogits + row * classes;
+            if (labels[row] < 0) {
+                std::fill_n(gradient, classes, T{});
+            } else {
+                kernels.row_gradient(logits + row * classes, classes, log_sum_exp[row], share, scale, labels[row],
+                                     label_share, gradient);
+            }
+        }
+    });
+}
+
 }  // namespace
 
 velu_status softmax_cross_entropy_forward(DeviceContext* context, const velu_softmax_cross_entropy_desc* desc,
@@ -27,31 +84,11 @@ velu_status softmax_cross_entropy_forward(DeviceContext* context, const velu_sof
         const velu_status status = check_labels(context, labels, desc->rows, desc->classes, &labelled);
         if (status != VELU_STATUS_SUCCESS) return status;
 
-        const SoftmaxCrossEntropyKernels& kernels = softmax_cross_entropy_kernels(cpu(context).isa);
-        const int64_t classes = desc->classes;
-        const int64_t block_rows = rows_per_block(classes);
-        const int64_t blocks = (desc->rows + block_rows - 1) / block_rows;
-        const double smoothing = desc->label_smoothing;
-        const auto* z = static_cast<const float*>(logits);
+        const int64_t blocks = block_count(*desc);
         auto* losses =
             static_cast<double*>(cpu(context).workspace.reserve(static_cast<size_t>(blocks) * sizeof(double)));
-        parallel_for(cpu(context), blocks, [&](int64_t block) {
-            double sum = 0;
-            const int64_t end = std::min(desc->rows, (block + 1) * block_rows);
-            for (int64_t row = block * block_rows; row < end; ++row) {
-                const float* row_logits = z + row * classes;
-                LogitSums sums;
-                kernels.row_sums(row_logits, classes, &sums);
-                const double row_log_sum_exp = static_cast<double>(sums.maximum) + std::log(sums.exp_sum);
-                if (log_sum_exp != nullptr) log_sum_exp[row] = static_cast<float>(row_log_sum_exp);
-                if (labels[row] < 0) continue;
-                // A term of weight 0 is left out, as it may be infinite.
-                double row_loss = row_log_sum_exp;
-                if (smoothing < 1) row_loss -= (1 - smoothing) * static_cast<double>(row_logits[labels[row]]);
-                if (smoothing > 0) row_loss -= smoothing * (sums.logit_sum / static_cast<double>(classes));
-                sum += row_loss;
-            }
-            losses[block] = sum;
+        with_element(desc->dtype, [&]<class T>(T) {
+            sum_losses(cpu(context), *desc, static_cast<const T*>(logits), labels, losses, log_sum_exp);
         });
         double sum = 0;
         for (int64_t block = 0; block < blocks; ++block) sum += losses[block];
@@ -68,27 +105,10 @@ velu_status softmax_cross_entropy_backward(DeviceContext* context, const velu_so
         const velu_status status = check_labels(context, labels, desc->rows, desc->classes, &labelled);
         if (status != VELU_STATUS_SUCCESS) return status;
 
-        const SoftmaxCrossEntropyKernels& kernels = softmax_cross_entropy_kernels(cpu(context).isa);
-        const int64_t classes = desc->classes;
-        const int64_t block_rows = rows_per_block(classes);
-        const double smoothing = desc->label_smoothing;
         const double upstream = dloss == nullptr ? 1.0 : static_cast<double>(*dloss);
-        const auto scale = static_cast<float>(upstream / static_cast<double>(std::max<int64_t>(1, labelled)));
-        const auto share = static_cast<float>(smoothing / static_cast<double>(classes));
-        const auto label_share = static_cast<float>(1 - smoothing);
-        const auto* z = static_cast<const float*>(logits);
-        auto* dz = static_cast<float*>(dlogits);
-        parallel_for(cpu(context), (desc->rows + block_rows - 1) / block_rows, [&](int64_t block) {
-            const int64_t end = std::min(desc->rows, (block + 1) * block_rows);
-            for (int64_t row = block * block_rows; row < end; ++row) {
-                float* gradient = dz + row * classes;
-                if (labels[row] < 0) {
-                    std::fill_n(gradient, classes, 0.0f);
-                    continue;
-                }
-                kernels.row_gradient(z + row * classes, classes, log_sum_exp[row], share, scale, gradient);
-                gradient[labels[row]] -= label_share * scale;
-            }
+        with_element(desc->dtype, [&]<class T>(T) {
+            differentiate(cpu(context), *desc, upstream, labelled, static_cast<const T*>(logits), labels, log_sum_exp,
+                          static_cast<T*>(dlogits));
         });
         return VELU_STATUS_SUCCESS;
     });

@@ -3,6 +3,7 @@
 
 #include <cinttypes>
 
+#include "cpu/bfloat16.h"
 #include "cpu/context.h"
 #include "cpu/device.h"
 #include "cpu/dnnl_state.h"
@@ -28,6 +29,8 @@ velu_status device_query(int32_t index, velu_device_info* info) {
     info->memory_free = machine.free;
     info->cores = processors();
     info->isa = best_isa();
+    info->dtypes = 1 << VELU_DTYPE_F32;
+    if (bfloat16_refusal(info->isa) == nullptr) info->dtypes |= 1 << VELU_DTYPE_BF16;
     processor_name(info->name, sizeof info->name);
     return VELU_STATUS_SUCCESS;
 }
@@ -52,6 +55,7 @@ velu_status context_create(const velu_context_desc* desc, DeviceContext** contex
         auto created = std::make_unique<Context>();
         created->threads = desc->threads == 0 ? processors() : desc->threads;
         created->isa = desc->isa == VELU_ISA_AUTO ? best : desc->isa;
+        created->bfloat16_refusal = bfloat16_refusal(created->isa);
         created->dnnl = std::make_unique<DnnlState>();
         *context = created.release();
         return VELU_STATUS_SUCCESS;
@@ -86,8 +90,6 @@ namespace {
 constexpr BackendTable kTable = {
     .version = kBackendTableVersion,
     .size = sizeof(BackendTable),
-    .dtypes = 1u << VELU_DTYPE_F32,
-    .reserved = 0,
     VELU_CONTEXT_ENTRIES(VELU_TABLE_ENTRY)
     .graph_begin = nullptr,  // a call is complete when it returns: nothing could be recorded
     .graph_end = nullptr,

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "cpu/context.h"
+#include "cpu/element.h"
 #include "cpu/isa/velu_kernels.h"
 #include "cpu/moments.h"
 #include "cpu/operations.h"
@@ -34,62 +35,125 @@ private:
     int64_t rows_, channels_, rows_per_block_, count_;
 };
 
-size_t bytes_of_moments(const RowBlocks& blocks) {
-    return (static_cast<size_t>(blocks.count()) * sizeof(Moments) + 63) / 64 * 64;
+int64_t lane_count(const Context& context, const RowBlocks& blocks) {
+    return std::clamp<int64_t>(context.threads, 1, blocks.count());
 }
 
-/// Forward with moments. Where y overwrites x, a block is kept until it is known that float32 has given its moments.
-Moments forward_with_moments(Context& context, const VeluConstants& constants, const RowBlocks& blocks,
-                             int64_t channels, const float* x, float* y) {
-    const VeluKernels& kernels = velu_kernels(context.isa);
-    const bool in_place = x == y;
-    const int64_t lanes = in_place ? std::min<int64_t>(context.threads, blocks.count()) : blocks.count();
-    const size_t kept_bytes = in_place ? static_cast<size_t>(lanes * blocks.size()) * sizeof(float) : 0;
-    auto* scratch = static_cast<unsigned char*>(context.workspace.reserve(bytes_of_moments(blocks) + kept_bytes));
-    auto* parts = reinterpret_cast<Moments*>(scratch);
-    auto* kept = reinterpret_cast<float*>(scratch + bytes_of_moments(blocks));
+/// body(lane, block) for all blocks. A lane's blocks follow each other in memory and are done one after the other;
+/// there are at most as many lanes as threads.
+template <class Body>
+void for_each_block(const Context& context, const RowBlocks& blocks, const Body& body) {
+    const int64_t lanes = lane_count(context, blocks);
     parallel_for(context, lanes, [&](int64_t lane) {
-        for (int64_t block = lane; block < blocks.count(); block += lanes) {
-            const int64_t rows = blocks.rows(block);
-            const float* from = x + blocks.start(block);
-            float* to = y + blocks.start(block);
-            if (in_place) {
-                float* copy = kept + lane * blocks.size();
-                std::memcpy(copy, from, static_cast<size_t>(rows * channels) * sizeof(float));
-                from = copy;
-            }
-            kernels.forward(constants, from, to, rows, channels, &parts[block]);
-            if (!math::float32_moments_suffice(parts[block])) {
-                parts[block] = velu_float64_moments(constants.params, from, rows, channels);
-            }
-        }
+        const int64_t end = (lane + 1) * blocks.count() / lanes;
+        for (int64_t block = lane * blocks.count() / lanes; block < end; ++block) body(lane, block);
     });
-    return merge_all(parts, blocks.count());
+}
+
+/// Scratch memory: `parts` of a reduction, one per block, then `count` elements for each lane.
+template <class Part, class Element>
+struct Scratch {
+    Part* parts;
+    Element* elements;
+    int64_t count;
+
+    Scratch(Context& context, const RowBlocks& blocks, int64_t part_count, int64_t elements_of_lane)
+        : count(elements_of_lane) {
+        const size_t bytes_of_parts = (static_cast<size_t>(part_count) * sizeof(Part) + 63) / 64 * 64;
+        const auto all_elements = static_cast<size_t>(lane_count(context, blocks) * count);
+        auto* memory =
+            static_cast<unsigned char*>(context.workspace.reserve(bytes_of_parts + all_elements * sizeof(Element)));
+        parts = reinterpret_cast<Part*>(memory);
+        elements = reinterpret_cast<Element*>(memory + bytes_of_parts);
+    }
+    Element* of_lane(int64_t lane) const { return count == 0 ? nullptr : elements + lane * count; }
+};
+
+/// Forward with moments. Where y overwrites x, a block is kept until it is known that float32 has given its moments.
+template <class T>
+Moments forward_with_moments(Context& context, const VeluConstants& constants, const RowBlocks& blocks,
+                             int64_t channels, const T* x, T* y) {
+    const VeluKernels<T>& kernels = velu_kernels(context.isa).of<T>();
+    const bool in_place = x == y;
+    const Scratch<Moments, T> scratch(context, blocks, blocks.count(), in_place ? blocks.size() : 0);
+    for_each_block(context, blocks, [&](int64_t lane, int64_t block) {
+        const int64_t rows = blocks.rows(block);
+        const T* from = x + blocks.start(block);
+        if (in_place) {
+            T* copy = scratch.of_lane(lane);
+            std::memcpy(copy, from, static_cast<size_t>(rows * channels) * sizeof(T));
+            from = copy;
+        }
+        Moments& part = scratch.parts[block];
+        kernels.forward(constants, from, y + blocks.start(block), rows, channels, &part);
+        if (!math::float32_moments_suffice(part)) part = velu_float64_moments(constants.params, from, rows, channels);
+    });
+    return merge_all(scratch.parts, blocks.count());
 }
 
 /// Mean and std of A over the whole tensor, from x.
+template <class T>
 Moments float64_moments(Context& context, const velu_velu_params& params, const RowBlocks& blocks, int64_t channels,
-                        const float* x) {
-    auto* parts = static_cast<Moments*>(context.workspace.reserve(bytes_of_moments(blocks)));
-    parallel_for(context, blocks.count(), [&](int64_t block) {
-        parts[block] = velu_float64_moments(params, x + blocks.start(block), blocks.rows(block), channels);
+                        const T* x) {
+    const Scratch<Moments, T> scratch(context, blocks, blocks.count(), 0);
+    for_each_block(context, blocks, [&](int64_t, int64_t block) {
+        scratch.parts[block] = velu_float64_moments(params, x + blocks.start(block), blocks.rows(block), channels);
     });
-    return merge_all(parts, blocks.count());
+    return merge_all(scratch.parts, blocks.count());
 }
 
-/// body(block, its part of dlambda or NULL) for every block; then joins the parts.
-template <class Body>
-void for_blocks(Context& context, const RowBlocks& blocks, float* dlambda, const Body& body) {
-    double* parts = nullptr;
-    if (dlambda != nullptr) {
-        parts = static_cast<double*>(context.workspace.reserve(static_cast<size_t>(blocks.count()) * sizeof(double)));
-    }
-    parallel_for(context, blocks.count(),
-                 [&](int64_t block) { body(block, parts == nullptr ? nullptr : parts + block); });
+/// body(block, its part of dlambda or NULL, floats for a row where T is not float) for every block; then joins the
+/// parts.
+template <class T, class Body>
+void backward_blocks(Context& context, const RowBlocks& blocks, int64_t channels, float* dlambda, const Body& body) {
+    const Scratch<double, float> scratch(context, blocks, dlambda == nullptr ? 0 : blocks.count(),
+                                         std::is_same_v<T, float> ? 0 : channels);
+    for_each_block(context, blocks, [&](int64_t lane, int64_t block) {
+        body(block, dlambda == nullptr ? nullptr : scratch.parts + block, scratch.of_lane(lane));
+    });
     if (dlambda == nullptr) return;
     double sum = 0;
-    for (int64_t block = 0; block < blocks.count(); ++block) sum += parts[block];
+    for (int64_t block = 0; block < blocks.count(); ++block) sum += scratch.parts[block];
     *dlambda = static_cast<float>(sum);
+}
+
+template <class T>
+void forward(Context& context, const velu_velu_desc& desc, const T* x, const float* lambda, T* y, float* moments) {
+    const VeluConstants constants = forward_constants(context, desc.params, lambda);
+    const RowBlocks blocks(desc.rows, desc.channels);
+    if (moments != nullptr) {
+        store_moments(forward_with_moments(context, constants, blocks, desc.channels, x, y), moments);
+        return;
+    }
+    const VeluKernels<T>& kernels = velu_kernels(context.isa).of<T>();
+    for_each_block(context, blocks, [&](int64_t, int64_t block) {
+        const int64_t start = blocks.start(block);
+        kernels.forward(constants, x + start, y + start, blocks.rows(block), desc.channels, nullptr);
+    });
+}
+
+template <class T>
+void backward(Context& context, const velu_velu_desc& desc, const T* x, const T* dy, const float* lambda,
+              const float* moments, T* dx, float* dlambda) {
+    const int64_t channels = desc.channels;
+    const double elements = static_cast<double>(desc.rows) * static_cast<double>(channels);
+    const VeluConstants constants = backward_constants(context, desc.params, lambda, desc.w2_weight, moments, elements);
+    const RowBlocks blocks(desc.rows, channels);
+    if (constants.w2 && !math::float32_gradient_suffices(desc.params, desc.w2_weight, moments, elements)) {
+        const Moments all = float64_moments(context, desc.params, blocks, channels, x);
+        const math::W2Gradient w2 = math::float64_w2_gradient(desc.w2_weight, all);
+        backward_blocks<T>(context, blocks, channels, dlambda, [&](int64_t block, double* part, float* row) {
+            const int64_t start = blocks.start(block);
+            velu_float64_backward(desc.params, constants.lambda, w2, x + start, dy + start, dx + start,
+                                  blocks.rows(block), channels, part, row);
+        });
+        return;
+    }
+    const VeluKernels<T>& kernels = velu_kernels(context.isa).of<T>();
+    backward_blocks<T>(context, blocks, channels, dlambda, [&](int64_t block, double* part, float* row) {
+        const int64_t start = blocks.start(block);
+        kernels.backward(constants, x + start, dy + start, dx + start, blocks.rows(block), channels, part, row);
+    });
 }
 
 }  // namespace
@@ -97,18 +161,9 @@ void for_blocks(Context& context, const RowBlocks& blocks, float* dlambda, const
 velu_status velu_forward(DeviceContext* context, const velu_velu_desc* desc, const void* x, const float* lambda,
                          void* y, float* moments) {
     return guarded(context, [&]() -> velu_status {
-        const VeluConstants constants = forward_constants(desc->params, lambda);
-        const RowBlocks blocks(desc->rows, desc->channels);
-        const auto* from = static_cast<const float*>(x);
-        auto* to = static_cast<float*>(y);
-        if (moments != nullptr) {
-            store_moments(forward_with_moments(cpu(context), constants, blocks, desc->channels, from, to), moments);
-            return VELU_STATUS_SUCCESS;
-        }
-        const VeluKernels& kernels = velu_kernels(cpu(context).isa);
-        parallel_for(cpu(context), blocks.count(), [&](int64_t block) {
-            const int64_t start = blocks.start(block);
-            kernels.forward(constants, from + start, to + start, blocks.rows(block), desc->channels, nullptr);
+        with_element(desc->dtype, [&](auto element) {
+            using T = decltype(element);
+            forward(cpu(context), *desc, static_cast<const T*>(x), lambda, static_cast<T*>(y), moments);
         });
         return VELU_STATUS_SUCCESS;
     });
@@ -117,28 +172,10 @@ velu_status velu_forward(DeviceContext* context, const velu_velu_desc* desc, con
 velu_status velu_backward(DeviceContext* context, const velu_velu_desc* desc, const void* x, const void* dy,
                           const float* lambda, const float* moments, void* dx, float* dlambda) {
     return guarded(context, [&]() -> velu_status {
-        const double elements = static_cast<double>(desc->rows) * static_cast<double>(desc->channels);
-        const VeluConstants constants = backward_constants(desc->params, lambda, desc->w2_weight, moments, elements);
-        const RowBlocks blocks(desc->rows, desc->channels);
-        const int64_t channels = desc->channels;
-        const auto* from = static_cast<const float*>(x);
-        const auto* upstream = static_cast<const float*>(dy);
-        auto* gradient = static_cast<float*>(dx);
-        if (constants.w2 && !math::float32_gradient_suffices(desc->params, desc->w2_weight, moments, elements)) {
-            const Moments all = float64_moments(cpu(context), desc->params, blocks, channels, from);
-            const math::W2Gradient w2 = math::float64_w2_gradient(desc->w2_weight, all);
-            for_blocks(cpu(context), blocks, dlambda, [&](int64_t block, double* part) {
-                const int64_t start = blocks.start(block);
-                velu_float64_backward(desc->params, constants.lambda, w2, from + start, upstream + start,
-                                      gradient + start, blocks.rows(block), channels, part);
-            });
-            return VELU_STATUS_SUCCESS;
-        }
-        const VeluKernels& kernels = velu_kernels(cpu(context).isa);
-        for_blocks(cpu(context), blocks, dlambda, [&](int64_t block, double* part) {
-            const int64_t start = blocks.start(block);
-            kernels.backward(constants, from + start, upstream + start, gradient + start, blocks.rows(block), channels,
-                             part);
+        with_element(desc->dtype, [&](auto element) {
+            using T = decltype(element);
+            backward(cpu(context), *desc, static_cast<const T*>(x), static_cast<const T*>(dy), lambda, moments,
+                     static_cast<T*>(dx), dlambda);
         });
         return VELU_STATUS_SUCCESS;
     });

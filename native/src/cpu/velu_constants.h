@@ -3,22 +3,24 @@
 
 #include <velu/velu.h>
 
+#include "cpu/context.h"
 #include "cpu/isa/velu_kernels.h"
 #include "math/velu_float64.h"
 
 namespace velu::cpu {
 
-inline VeluConstants forward_constants(const velu_velu_params& params, const float* lambda) {
+inline VeluConstants forward_constants(Context& context, const velu_velu_params& params, const float* lambda) {
     VeluConstants constants{};
     constants.params = params;
+    constants.fit = &context.velu_fits.of(params);
     constants.lambda = lambda == nullptr ? 1.0f : *lambda;
     return constants;
 }
 
 /// With the gradient of w W2^2 for the stored moments.
-inline VeluConstants backward_constants(const velu_velu_params& params, const float* lambda, float w,
+inline VeluConstants backward_constants(Context& context, const velu_velu_params& params, const float* lambda, float w,
                                         const float* moments, double n) {
-    VeluConstants constants = forward_constants(params, lambda);
+    VeluConstants constants = forward_constants(context, params, lambda);
     if (w == 0.0f) return constants;
     const math::W2Gradient w2 =
         math::w2_gradient(w, static_cast<double>(moments[0]), static_cast<double>(moments[1]), n);

@@ -161,6 +161,7 @@ velu_status device_query(int32_t index, velu_device_info* info) {
         info->memory_free = static_cast<int64_t>(free);
         info->cores = multiprocessors_of(index);
         info->isa = capability_of(index);
+        info->dtypes = 1 << VELU_DTYPE_F32 | 1 << VELU_DTYPE_BF16;
         std::snprintf(info->name, sizeof info->name, "%.127s", properties.name);
         return VELU_STATUS_SUCCESS;
     } catch (const Failure& failure) {

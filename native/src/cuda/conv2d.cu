@@ -215,7 +215,37 @@ void run(Context& context, const velu_conv2d_desc& desc, int32_t pass, const Ope
     }
 }
 
+/// Bytes of a dense y in scratch memory.
+size_t dense_y_bytes(const velu_conv2d_desc& desc) {
+    const Conv2dGeometry g(desc);
+    return padded(static_cast<size_t>(g.out_pixels() * g.out_channels) * (desc.dtype == VELU_DTYPE_BF16 ? 2 : 4));
+}
+
 }  // namespace
+
+void run_conv2d_forward(Context& context, const velu_conv2d_desc& desc, const void* x, const void* weight,
+                        const float* bias, const void* residual, void* y) {
+    if (residual == nullptr) return run(context, desc, VELU_PASS_FORWARD, {x, weight, y, bias}, nullptr);
+    // The convolution must not write over the residual, nor its candidates while they are timed.
+    const bool in_place = residual == y;
+    const Plan& plan =
+        in_place ? find_plan(context, desc, VELU_PASS_FORWARD, aligned_to_16(x, weight), {})
+                 : find_plan(context, desc, VELU_PASS_FORWARD, aligned_to_16(x, weight, y), {x, weight, y, nullptr});
+    const size_t bytes = plan.workspace + (in_place ? dense_y_bytes(desc) : 0);
+    char* workspace = bytes == 0 ? nullptr : context.scratch<char>(bytes);
+    void* const sums = in_place ? workspace + plan.workspace : y;
+    plan.run(context, {x, weight, sums, nullptr}, workspace);
+    const Conv2dGeometry g(desc);
+    add_bias_and_residual(context, desc.dtype, g.out_pixels(), g.out_channels, g.y_pitch, sums, bias, residual,
+                          desc.activation, y);
+}
+
+void prepare_conv2d_forward(Context& context, const velu_conv2d_desc& desc, bool has_residual) {
+    const Plan& plan = find_plan(context, desc, VELU_PASS_FORWARD, true, {});
+    const bool may_be_in_place = has_residual && Conv2dGeometry(desc).y_pitch == desc.out_channels;
+    const size_t bytes = plan.workspace + (may_be_in_place ? dense_y_bytes(desc) : 0);
+    if (bytes > 0) context.scratch(bytes);
+}
 
 std::string conv2d_impl(Context& context, const velu_conv2d_desc& desc, int32_t pass) {
     return find_plan(context, desc, pass, true, {}).name;

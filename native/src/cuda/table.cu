@@ -9,8 +9,6 @@ namespace {
 constexpr BackendTable kTable = {
     .version = kBackendTableVersion,
     .size = sizeof(BackendTable),
-    .dtypes = 1u << VELU_DTYPE_F32 | 1u << VELU_DTYPE_BF16,
-    .reserved = 0,
     VELU_CONTEXT_ENTRIES(VELU_TABLE_ENTRY)
     VELU_GRAPH_ENTRIES(VELU_TABLE_ENTRY)
     VELU_OPERATION_ENTRIES(VELU_TABLE_ENTRY)

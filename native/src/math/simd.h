@@ -4,14 +4,17 @@
 // FMA), F32x4 (SSE2) or F32x1 (anything else, and CUDA threads). All have the same operations:
 //
 //     V::kLanes, V(float), load, load(pointer, count, fill), store, store(pointer, count)      first count lanes only
+//         of float or BFloat16 in memory; a BFloat16 is stored rounded to nearest, ties to even
 //     + - * /, mul_add(a, b, c) = a b + c, rounded once where there is an instruction for it, else twice
 //     fused_mul_add(a, b, c) = a b + c, rounded once (F32x4: exact product in float64, see there)
 //     min(a, b) = a < b ? a : b and max(a, b) = a > b ? a : b, so that a NaN in b comes through
 //     abs, sqrt, with_sign_flipped_by(a, b) = b's sign bit set ? -a : a, round (half to even, |a| < 2^22)
 //     scaled_by_power_of_two(a, k) = a 2^k for an integer k in [-200, 100], right for subnormal results
 //     < <= > >= (false for NaN), is_nan, & | of masks, all(mask), select(mask, a, b)
-//     first(a), first_lanes(a, count, fill)
+//     first(a), first_lanes(a, count, fill), sum(a) of the lanes in float32
+//     larger_size(a, b) = max(|a|, |b|) where neither is NaN
 //     widen(a): the lanes as float64 with + - *, mul_add, sum and store
+//     V::Table (F32x16 only): 32 floats, looked up by the low five bits of each lane
 //
 // Everything has internal linkage or is inlined always: files compiled for different processors share no symbol.
 #pragma once
@@ -34,14 +37,15 @@
 
 namespace velu::simd {
 
-/// Lanes to load and store: all of a vector, or the first `count`, of which the others read as `fill`.
+/// Lanes to load and store, of float or BFloat16: all of a vector, or the first `count`, of which the others read as
+/// `fill`.
 struct AllLanes {
-    template <class V>
-    __attribute__((always_inline)) V load(const float* from, V) const {
+    template <class V, class T>
+    __attribute__((always_inline)) V load(const T* from, V) const {
         return V::load(from);
     }
-    template <class V>
-    __attribute__((always_inline)) void store(V value, float* to) const {
+    template <class V, class T>
+    __attribute__((always_inline)) void store(V value, T* to) const {
         value.store(to);
     }
     template <class V>
@@ -53,12 +57,12 @@ struct AllLanes {
 struct FirstLanes {
     int count;
 
-    template <class V>
-    __attribute__((always_inline)) V load(const float* from, V fill) const {
+    template <class V, class T>
+    __attribute__((always_inline)) V load(const T* from, V fill) const {
         return V::load(from, count, fill);
     }
-    template <class V>
-    __attribute__((always_inline)) void store(V value, float* to) const {
+    template <class V, class T>
+    __attribute__((always_inline)) void store(V value, T* to) const {
         value.store(to, count);
     }
     template <class V>

@@ -3,6 +3,7 @@
 
 #include <immintrin.h>
 
+#include "math/bfloat16.h"
 #include "math/host_device.h"
 
 namespace velu::simd {
@@ -54,6 +55,21 @@ VELU_SHARED_INLINE __m256i lane_mask(int count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0));
 }
 
+VELU_SHARED_INLINE __m256 from_bfloat16(__m128i a) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(a), 16));
+}
+/// Rounded to nearest, ties to even; a NaN is cut and made quiet.
+VELU_SHARED_INLINE __m128i to_bfloat16(__m256 a) {
+    const __m256i bits = _mm256_castps_si256(a);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF)));
+    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+    const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+    // Shifted with the sign, so that the saturation of packs never applies.
+    const __m256i all = _mm256_srai_epi32(_mm256_blendv_epi8(rounded, quiet, is_nan), 16);
+    return _mm_packs_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+}
+
 struct F32x8 {
     using Mask = M32x8;
     using Wide = F64x8;
@@ -71,6 +87,22 @@ struct F32x8 {
     __attribute__((always_inline)) void store(float* to) const { _mm256_storeu_ps(to, v); }
     __attribute__((always_inline)) void store(float* to, int count) const {
         _mm256_maskstore_ps(to, lane_mask(count), v);
+    }
+    __attribute__((always_inline)) static F32x8 load(const BFloat16* from) {
+        return from_bfloat16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+    }
+    __attribute__((always_inline)) static F32x8 load(const BFloat16* from, int count, F32x8 fill) {
+        BFloat16 lanes[8] = {};
+        for (int i = 0; i < count; ++i) lanes[i] = from[i];
+        return _mm256_blendv_ps(fill.v, load(lanes).v, _mm256_castsi256_ps(lane_mask(count)));
+    }
+    __attribute__((always_inline)) void store(BFloat16* to) const {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to), to_bfloat16(v));
+    }
+    __attribute__((always_inline)) void store(BFloat16* to, int count) const {
+        BFloat16 lanes[8];
+        store(lanes);
+        for (int i = 0; i < count; ++i) to[i] = lanes[i];
     }
 };
 
@@ -124,6 +156,9 @@ VELU_SHARED_INLINE F32x8 max(F32x8 a, F32x8 b) {
 VELU_SHARED_INLINE F32x8 abs(F32x8 a) {
     return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v);
 }
+VELU_SHARED_INLINE F32x8 larger_size(F32x8 a, F32x8 b) {
+    return max(abs(a), abs(b));
+}
 VELU_SHARED_INLINE F32x8 with_sign_flipped_by(F32x8 a, F32x8 b) {
     return _mm256_xor_ps(a.v, _mm256_and_ps(b.v, _mm256_set1_ps(-0.0f)));
 }
@@ -148,6 +183,11 @@ VELU_SHARED_INLINE float first(F32x8 a) {
 }
 VELU_SHARED_INLINE F32x8 first_lanes(F32x8 a, int count, F32x8 fill) {
     return _mm256_blendv_ps(fill.v, a.v, _mm256_castsi256_ps(lane_mask(count)));
+}
+VELU_SHARED_INLINE float sum(F32x8 a) {
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 VELU_SHARED_INLINE F64x8 widen(F32x8 a) {
     return {_mm256_cvtps_pd(_mm256_castps256_ps128(a.v)), _mm256_cvtps_pd(_mm256_extractf128_ps(a.v, 1))};

@@ -8,6 +8,7 @@
 #include <immintrin.h>
 #pragma GCC diagnostic pop
 
+#include "math/bfloat16.h"
 #include "math/host_device.h"
 
 namespace velu::simd {
@@ -60,7 +61,23 @@ VELU_SHARED_INLINE __mmask16 lane_mask(int count) {
     return static_cast<__mmask16>((1u << count) - 1u);
 }
 
+VELU_SHARED_INLINE __m512 from_bfloat16(__m256i a) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(a), 16));
+}
+/// Rounded to nearest, ties to even; a NaN is cut and made quiet.
+VELU_SHARED_INLINE __m256i to_bfloat16(__m512 a) {
+    const __m512i bits = _mm512_castps_si512(a);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
+    const __m512i all =
+        _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), bits, _mm512_set1_epi32(0x400000));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(all, 16));
+}
+
+struct Table32;
+
 struct F32x16 {
+    using Table = Table32;
     using Mask = M32x16;
     using Wide = F64x16;
     static constexpr int kLanes = 16;
@@ -76,6 +93,19 @@ struct F32x16 {
     __attribute__((always_inline)) void store(float* to) const { _mm512_storeu_ps(to, v); }
     __attribute__((always_inline)) void store(float* to, int count) const {
         _mm512_mask_storeu_ps(to, lane_mask(count), v);
+    }
+    __attribute__((always_inline)) static F32x16 load(const BFloat16* from) {
+        return from_bfloat16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+    }
+    __attribute__((always_inline)) static F32x16 load(const BFloat16* from, int count, F32x16 fill) {
+        const __mmask16 mask = lane_mask(count);
+        return _mm512_mask_mov_ps(fill.v, mask, from_bfloat16(_mm256_maskz_loadu_epi16(mask, from)));
+    }
+    __attribute__((always_inline)) void store(BFloat16* to) const {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), to_bfloat16(v));
+    }
+    __attribute__((always_inline)) void store(BFloat16* to, int count) const {
+        _mm256_mask_storeu_epi16(to, lane_mask(count), to_bfloat16(v));
     }
 };
 
@@ -129,6 +159,10 @@ VELU_SHARED_INLINE F32x16 max(F32x16 a, F32x16 b) {
 VELU_SHARED_INLINE F32x16 abs(F32x16 a) {
     return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a.v);
 }
+VELU_SHARED_INLINE F32x16 larger_size(F32x16 a, F32x16 b) {
+    constexpr int kLargerMagnitude = 3, kSignCleared = 2;
+    return _mm512_range_ps(a.v, b.v, kSignCleared << 2 | kLargerMagnitude);
+}
 VELU_SHARED_INLINE F32x16 with_sign_flipped_by(F32x16 a, F32x16 b) {
     return _mm512_xor_ps(a.v, _mm512_and_ps(b.v, _mm512_set1_ps(-0.0f)));
 }
@@ -148,9 +182,25 @@ VELU_SHARED_INLINE float first(F32x16 a) {
 VELU_SHARED_INLINE F32x16 first_lanes(F32x16 a, int count, F32x16 fill) {
     return _mm512_mask_blend_ps(lane_mask(count), fill.v, a.v);
 }
+VELU_SHARED_INLINE float sum(F32x16 a) {
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
 VELU_SHARED_INLINE F64x16 widen(F32x16 a) {
     return {_mm512_cvtps_pd(_mm512_castps512_ps256(a.v)), _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1))};
 }
+
+struct Table32 {
+    __m512 low, high;
+
+    __attribute__((always_inline)) explicit Table32(const float* entries)
+        : low(_mm512_load_ps(entries)), high(_mm512_load_ps(entries + 16)) {}
+    __attribute__((always_inline)) F32x16 operator[](F32x16 place) const {
+        return _mm512_permutex2var_ps(low, _mm512_castps_si512(place.v), high);
+    }
+};
 
 using Vector = F32x16;
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "math/bfloat16.h"
 #include "math/host_device.h"
 
 #ifdef __CUDACC__
@@ -51,22 +52,6 @@ VELU_SHARED_INLINE bool all(M32x1 mask) {
     return mask.v;
 }
 
-struct F32x1 {
-    using Mask = M32x1;
-    using Wide = F64x1;
-    static constexpr int kLanes = 1;
-
-    float v;
-
-    VELU_SCALAR F32x1(float value) : v(value) {}
-    VELU_SCALAR static F32x1 load(const float* from) { return *from; }
-    VELU_SCALAR static F32x1 load(const float* from, int count, F32x1 fill) { return count > 0 ? F32x1(*from) : fill; }
-    VELU_SCALAR void store(float* to) const { *to = v; }
-    VELU_SCALAR void store(float* to, int count) const {
-        if (count > 0) *to = v;
-    }
-};
-
 VELU_SHARED_INLINE uint32_t float_bits(float a) {
 #ifdef __CUDA_ARCH__
     return __float_as_uint(a);
@@ -81,6 +66,37 @@ VELU_SHARED_INLINE float float_from_bits(uint32_t a) {
     return __builtin_bit_cast(float, a);
 #endif
 }
+VELU_SHARED_INLINE float from_bfloat16(BFloat16 a) {
+    return float_from_bits(static_cast<uint32_t>(a.bits) << 16);
+}
+/// Rounded to nearest, ties to even; a NaN is cut and made quiet.
+VELU_SHARED_INLINE BFloat16 to_bfloat16(float a) {
+    const uint32_t bits = float_bits(a);
+    const uint32_t rounded = bits + 0x7FFFu + ((bits >> 16) & 1u);
+    return {static_cast<uint16_t>((a == a ? rounded : bits | 0x400000u) >> 16)};
+}
+
+struct F32x1 {
+    using Mask = M32x1;
+    using Wide = F64x1;
+    static constexpr int kLanes = 1;
+
+    float v;
+
+    VELU_SCALAR F32x1(float value) : v(value) {}
+    VELU_SCALAR static F32x1 load(const float* from) { return *from; }
+    VELU_SCALAR static F32x1 load(const float* from, int count, F32x1 fill) { return count > 0 ? F32x1(*from) : fill; }
+    VELU_SCALAR void store(float* to) const { *to = v; }
+    VELU_SCALAR void store(float* to, int count) const {
+        if (count > 0) *to = v;
+    }
+    VELU_SCALAR static F32x1 load(const BFloat16* from) { return from_bfloat16(*from); }
+    VELU_SCALAR static F32x1 load(const BFloat16* from, int count, F32x1 fill) { return count > 0 ? load(from) : fill; }
+    VELU_SCALAR void store(BFloat16* to) const { *to = to_bfloat16(v); }
+    VELU_SCALAR void store(BFloat16* to, int count) const {
+        if (count > 0) store(to);
+    }
+};
 
 VELU_SHARED_INLINE F32x1 operator+(F32x1 a, F32x1 b) {
     return a.v + b.v;
@@ -144,6 +160,9 @@ VELU_SHARED_INLINE F32x1 max(F32x1 a, F32x1 b) {
 VELU_SHARED_INLINE F32x1 abs(F32x1 a) {
     return float_from_bits(float_bits(a.v) & 0x7FFFFFFFu);
 }
+VELU_SHARED_INLINE F32x1 larger_size(F32x1 a, F32x1 b) {
+    return max(abs(a), abs(b));
+}
 VELU_SHARED_INLINE F32x1 with_sign_flipped_by(F32x1 a, F32x1 b) {
     return float_from_bits(float_bits(a.v) ^ (float_bits(b.v) & 0x80000000u));
 }
@@ -171,6 +190,9 @@ VELU_SHARED_INLINE float first(F32x1 a) {
 }
 VELU_SHARED_INLINE F32x1 first_lanes(F32x1 a, int count, F32x1 fill) {
     return count > 0 ? a : fill;
+}
+VELU_SHARED_INLINE float sum(F32x1 a) {
+    return a.v;
 }
 VELU_SHARED_INLINE F64x1 widen(F32x1 a) {
     return F64x1(static_cast<double>(a.v));

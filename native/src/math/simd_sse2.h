@@ -3,6 +3,7 @@
 
 #include <emmintrin.h>
 
+#include "math/bfloat16.h"
 #include "math/host_device.h"
 
 namespace velu::simd {
@@ -48,6 +49,22 @@ VELU_SHARED_INLINE bool all(M32x4 mask) {
     return _mm_movemask_ps(mask.v) == 15;
 }
 
+VELU_SHARED_INLINE __m128 from_bfloat16(__m128i lower_four) {
+    return _mm_castsi128_ps(_mm_unpacklo_epi16(_mm_setzero_si128(), lower_four));
+}
+/// Rounded to nearest, ties to even; a NaN is cut and made quiet. In the lower four of eight.
+VELU_SHARED_INLINE __m128i to_bfloat16(__m128 a) {
+    const __m128i bits = _mm_castps_si128(a);
+    const __m128i odd = _mm_and_si128(_mm_srli_epi32(bits, 16), _mm_set1_epi32(1));
+    const __m128i rounded = _mm_add_epi32(bits, _mm_add_epi32(odd, _mm_set1_epi32(0x7FFF)));
+    const __m128i quiet = _mm_or_si128(bits, _mm_set1_epi32(0x400000));
+    const __m128i is_nan = _mm_castps_si128(_mm_cmpunord_ps(a, a));
+    const __m128i all = _mm_or_si128(_mm_and_si128(is_nan, quiet), _mm_andnot_si128(is_nan, rounded));
+    // Shifted with the sign, so that the saturation of packs never applies.
+    const __m128i upper = _mm_srai_epi32(all, 16);
+    return _mm_packs_epi32(upper, upper);
+}
+
 struct F32x4 {
     using Mask = M32x4;
     using Wide = F64x4;
@@ -68,6 +85,25 @@ struct F32x4 {
     __attribute__((always_inline)) void store(float* to, int count) const {
         float lanes[4];
         _mm_storeu_ps(lanes, v);
+        for (int i = 0; i < count; ++i) to[i] = lanes[i];
+    }
+    __attribute__((always_inline)) static F32x4 load(const BFloat16* from) {
+        return from_bfloat16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
+    }
+    __attribute__((always_inline)) static F32x4 load(const BFloat16* from, int count, F32x4 fill) {
+        float lanes[4];
+        _mm_storeu_ps(lanes, fill.v);
+        for (int i = 0; i < count; ++i) {
+            lanes[i] = __builtin_bit_cast(float, static_cast<uint32_t>(from[i].bits) << 16);
+        }
+        return _mm_loadu_ps(lanes);
+    }
+    __attribute__((always_inline)) void store(BFloat16* to) const {
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(to), to_bfloat16(v));
+    }
+    __attribute__((always_inline)) void store(BFloat16* to, int count) const {
+        BFloat16 lanes[4];
+        store(lanes);
         for (int i = 0; i < count; ++i) to[i] = lanes[i];
     }
 };
@@ -128,6 +164,9 @@ VELU_SHARED_INLINE F32x4 max(F32x4 a, F32x4 b) {
 VELU_SHARED_INLINE F32x4 abs(F32x4 a) {
     return _mm_andnot_ps(_mm_set1_ps(-0.0f), a.v);
 }
+VELU_SHARED_INLINE F32x4 larger_size(F32x4 a, F32x4 b) {
+    return max(abs(a), abs(b));
+}
 VELU_SHARED_INLINE F32x4 with_sign_flipped_by(F32x4 a, F32x4 b) {
     return _mm_xor_ps(a.v, _mm_and_ps(b.v, _mm_set1_ps(-0.0f)));
 }
@@ -152,6 +191,11 @@ VELU_SHARED_INLINE float first(F32x4 a) {
 VELU_SHARED_INLINE F32x4 first_lanes(F32x4 a, int count, F32x4 fill) {
     const __m128i index = _mm_set_epi32(3, 2, 1, 0);
     return select({_mm_castsi128_ps(_mm_cmplt_epi32(index, _mm_set1_epi32(count)))}, a, fill);
+}
+
+VELU_SHARED_INLINE float sum(F32x4 a) {
+    const __m128 two = _mm_add_ps(a.v, _mm_movehl_ps(a.v, a.v));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 
 using Vector = F32x4;

@@ -1,10 +1,11 @@
-// Pointwise activations: 4 bytes read and 4 written per element forward, 8 and 4 backward. ReLU and ReLU6 are limited
+// Pointwise activations: one element read and one written forward, two and one backward. ReLU and ReLU6 are limited
 // by memory; SiLU and the sigmoid (about 25 vector instructions per vector) and GELU (40) by instructions on one core.
 // A NaN in x makes y and dx NaN.
 #include "cpu/isa/activation_kernels.h"
 
 #include <velu/velu.h>
 
+#include "cpu/isa/rectifier.h"
 #include "math/exponential.h"
 #include "math/gelu.h"
 #include "math/simd.h"
@@ -13,16 +14,6 @@ namespace velu::cpu::VELU_ISA_NAMESPACE {
 namespace {
 
 using V = simd::Vector;
-
-struct Relu {
-    static V value(V x) { return max(V(0.0f), x); }
-    static V slope(V x) { return select(is_nan(x), x, select(x > V(0.0f), V(1.0f), V(0.0f))); }
-};
-
-struct Relu6 {
-    static V value(V x) { return min(V(6.0f), max(V(0.0f), x)); }
-    static V slope(V x) { return select(is_nan(x), x, select((x > V(0.0f)) & (x < V(6.0f)), V(1.0f), V(0.0f))); }
-};
 
 struct Silu {
     static V value(V x) { return x * math::sigmoid(x, V(0.0f)).value; }
@@ -45,15 +36,15 @@ struct Logistic {
     static V slope(V x) { return math::sigmoid(x, V(0.0f)).slope; }
 };
 
-template <class Function>
-void apply(const float* x, float* y, int64_t count) {
+template <class Function, class T>
+void apply(const T* x, T* y, int64_t count) {
     simd::for_each_vector<V>(
         count, [&](int64_t i, auto lanes)
                    __attribute__((always_inline)) { lanes.store(Function::value(lanes.load(x + i, V(0.0f))), y + i); });
 }
 
-template <class Function>
-void differentiate(const float* x, const float* dy, float* dx, int64_t count) {
+template <class Function, class T>
+void differentiate(const T* x, const T* dy, T* dx, int64_t count) {
     simd::for_each_vector<V>(
         count, [&](int64_t i, auto lanes) __attribute__((always_inline)) {
             const V slope = Function::slope(lanes.load(x + i, V(0.0f)));
@@ -61,7 +52,8 @@ void differentiate(const float* x, const float* dy, float* dx, int64_t count) {
         });
 }
 
-void forward(int32_t activation, const float* x, float* y, int64_t count) {
+template <class T>
+void forward(int32_t activation, const T* x, T* y, int64_t count) {
     switch (activation) {
         case VELU_ACTIVATION_RELU:
             return apply<Relu>(x, y, count);
@@ -76,7 +68,8 @@ void forward(int32_t activation, const float* x, float* y, int64_t count) {
     }
 }
 
-void backward(int32_t activation, const float* x, const float* dy, float* dx, int64_t count) {
+template <class T>
+void backward(int32_t activation, const T* x, const T* dy, T* dx, int64_t count) {
     switch (activation) {
         case VELU_ACTIVATION_RELU:
             return differentiate<Relu>(x, dy, dx, count);
@@ -93,6 +86,9 @@ void backward(int32_t activation, const float* x, const float* dy, float* dx, in
 
 }  // namespace
 
-extern const ActivationKernels activation_kernels = {forward, backward};
+extern const ByElement<ActivationKernels> activation_kernels = {
+    {forward<float>, backward<float>},
+    {forward<BFloat16>, backward<BFloat16>},
+};
 
 }  // namespace velu::cpu::VELU_ISA_NAMESPACE

@@ -3,14 +3,15 @@
 namespace velu::cpu::VELU_ISA_NAMESPACE {
 namespace {
 
-// Reads 8 bytes and writes 4 per element; limited by memory.
-void add(const float* a, const float* b, float* y, int64_t count) {
+// Reads two elements for each that it writes; limited by memory.
+template <class T>
+void add(const T* a, const T* b, T* y, int64_t count) {
 #pragma omp simd
-    for (int64_t i = 0; i < count; ++i) y[i] = a[i] + b[i];
+    for (int64_t i = 0; i < count; ++i) put(value_of(a[i]) + value_of(b[i]), y + i);
 }
 
 }  // namespace
 
-extern const AddKernels add_kernels = {add};
+extern const ByElement<AddKernels> add_kernels = {{add<float>}, {add<BFloat16>}};
 
 }  // namespace velu::cpu::VELU_ISA_NAMESPACE

@@ -1,6 +1,7 @@
 // Attention of one head. What is multiplied is first copied: heads of many tokens lie so far apart in memory that their
-// rows share few sets of the cache. Keys are transposed meanwhile, so that scores are vectors over keys. 4 tokens^2
-// head_size operations (forward) and 10 (backward) against 16 to 28 bytes per element: limited by multiplication.
+// rows share few sets of the cache. Keys are transposed meanwhile, so that scores are vectors over keys, and bfloat16
+// is widened. 4 tokens^2 head_size operations (forward) and 10 (backward) against 4 to 7 elements read or written:
+// limited by multiplication.
 #include "cpu/isa/attention_kernels.h"
 
 #include "cpu/isa/matrix_product.h"
@@ -39,9 +40,10 @@ StridedMatrix transposed(RowMatrix m) {
 }
 
 /// to = factor from, with zeros up to the end of to's rows.
-void copy(const float* from, int64_t stride, float factor, int64_t rows, int64_t columns, RowMatrix to) {
+template <class T>
+void copy(const T* from, int64_t stride, float factor, int64_t rows, int64_t columns, RowMatrix to) {
     for (int64_t row = 0; row < rows; ++row) {
-        const float* source = from + row * stride;
+        const T* source = from + row * stride;
         float* target = to.data + row * to.row_stride;
         for_each_vector<V>(columns, [&](int64_t c, auto lanes) VELU_SWEEP {
             lanes.store(lanes.load(source + c, V(0.0f)) * V(factor), target + c);
@@ -51,29 +53,31 @@ void copy(const float* from, int64_t stride, float factor, int64_t rows, int64_t
 }
 
 /// to[column][row] = from[row][column], with zeros up to the end of to's rows.
-void copy_transposed(const float* from, int64_t stride, int64_t rows, int64_t columns, RowMatrix to) {
+template <class T>
+void copy_transposed(const T* from, int64_t stride, int64_t rows, int64_t columns, RowMatrix to) {
     constexpr int64_t kRows = 16;  // one line of the result; as many lines of from stay in the cache
     int64_t row = 0;
     for (; row + kRows <= rows; row += kRows) {
-        const float* source = from + row * stride;
+        const T* source = from + row * stride;
         for (int64_t c = 0; c < columns; ++c) {
             float* target = to.data + c * to.row_stride + row;
 #pragma GCC unroll 16
-            for (int64_t i = 0; i < kRows; ++i) target[i] = source[i * stride + c];
+            for (int64_t i = 0; i < kRows; ++i) target[i] = value_of(source[i * stride + c]);
         }
     }
     for (int64_t c = 0; c < columns; ++c) {
         float* target = to.data + c * to.row_stride;
-        for (int64_t i = row; i < rows; ++i) target[i] = from[i * stride + c];
+        for (int64_t i = row; i < rows; ++i) target[i] = value_of(from[i * stride + c]);
         for (int64_t i = rows; i < to.row_stride; ++i) target[i] = 0;
     }
 }
 
 /// to = factor from, without what pads from's rows.
-void copy_back(RowMatrix from, float factor, int64_t rows, int64_t columns, float* to, int64_t stride) {
+template <class T>
+void copy_back(RowMatrix from, float factor, int64_t rows, int64_t columns, T* to, int64_t stride) {
     for (int64_t row = 0; row < rows; ++row) {
         const float* source = from.data + row * from.row_stride;
-        float* target = to + row * stride;
+        T* target = to + row * stride;
         for_each_vector<V>(columns, [&](int64_t c, auto lanes) VELU_SWEEP {
             lanes.store(lanes.load(source + c, V(0.0f)) * V(factor), target + c);
         });
@@ -112,8 +116,9 @@ float exponentials(float* values, int64_t count, float shift) {
     return sum_of(total);
 }
 
-void forward(const AttentionHead& head, const float* q, const float* k, const float* v, int64_t first, int64_t last,
-             float* y, float* log_sum_exp, float* scratch) {
+template <class T>
+void forward(const AttentionHead& head, const T* q, const T* k, const T* v, int64_t first, int64_t last, T* y,
+             float* log_sum_exp, float* scratch) {
     const int64_t tokens = head.tokens;
     const int64_t size = head.head_size;
     const AttentionWidths widths(tokens, size);
@@ -164,8 +169,9 @@ void score_gradients(float* e, float* dp, int64_t count, float exponential_sum) 
     });
 }
 
-void backward(const AttentionHead& head, const float* q, const float* k, const float* v, const float* dy,
-              const float* log_sum_exp, float* dq, float* dk, float* dv, float* scratch) {
+template <class T>
+void backward(const AttentionHead& head, const T* q, const T* k, const T* v, const T* dy, const float* log_sum_exp,
+              T* dq, T* dk, T* dv, float* scratch) {
     const int64_t tokens = head.tokens;
     const int64_t size = head.head_size;
     const AttentionWidths widths(tokens, size);
@@ -206,6 +212,9 @@ void backward(const AttentionHead& head, const float* q, const float* k, const f
 
 }  // namespace
 
-extern const AttentionKernels attention_kernels = {forward, backward};
+extern const ByElement<AttentionKernels> attention_kernels = {
+    {forward<float>, backward<float>},
+    {forward<BFloat16>, backward<BFloat16>},
+};
 
 }  // namespace velu::cpu::VELU_ISA_NAMESPACE

@@ -1,9 +1,10 @@
 // Vector kernels of attention: one head of one image, blocks of queries against all keys. Only a block's scores exist,
-// in scratch that stays in the cache.
+// in scratch that stays in the cache and is float32, whatever T.
 #pragma once
 
 #include <cstdint>
 
+#include "cpu/element.h"
 #include "cpu/isa/select.h"
 
 namespace velu::cpu {
@@ -31,17 +32,18 @@ struct AttentionWidths {
         : tokens(((token_count + 15) / 16 | 1) * 16), size((head_size + 15) / 16 * 16) {}
 };
 
+template <class T>
 struct AttentionKernels {
     /// y of the queries first .. last - 1, and their log_sum_exp unless that is NULL. Pointers are to the head's first
     /// token. scratch, with AttentionWidths w and B = kAttentionQueries, in floats: (head_size + B) w.tokens +
     /// (tokens + 2 B) w.size.
-    void (*forward)(const AttentionHead& head, const float* q, const float* k, const float* v, int64_t first,
-                    int64_t last, float* y, float* log_sum_exp, float* scratch);
+    void (*forward)(const AttentionHead& head, const T* q, const T* k, const T* v, int64_t first, int64_t last, T* y,
+                    float* log_sum_exp, float* scratch);
 
     /// scratch: 2 (head_size + B) w.tokens + 3 (tokens + B) w.size floats.
-    void (*backward)(const AttentionHead& head, const float* q, const float* k, const float* v, const float* dy,
-                     const float* log_sum_exp, float* dq, float* dk, float* dv, float* scratch);
+    void (*backward)(const AttentionHead& head, const T* q, const T* k, const T* v, const T* dy,
+                     const float* log_sum_exp, T* dq, T* dk, T* dv, float* scratch);
 };
-VELU_ISA_SELECT(AttentionKernels, attention_kernels)
+VELU_ISA_SELECT(ByElement<AttentionKernels>, attention_kernels)
 
 }  // namespace velu::cpu

@@ -13,10 +13,11 @@ float divisor(const velu_pool2d_desc& desc, PoolRange rows, PoolRange columns) {
                                                           : (rows.end - rows.begin) * (columns.end - columns.begin));
 }
 
-// Reads every input element once per window that covers it, from the cache after the first time, and writes 4 bytes per
-// output element; vectorized over channels. A window is summed row by row, which keeps the rounding error of a large
-// window to that of its height plus its width.
-void forward_row(const velu_pool2d_desc& desc, const float* image, int64_t out_row, float* y) {
+// Reads every input element once per window that covers it, from the cache after the first time, and writes each
+// output element once; vectorized over channels. A window is summed row by row, which keeps the rounding error of a
+// large window to that of its height plus its width.
+template <class T>
+void forward_row(const velu_pool2d_desc& desc, const T* image, int64_t out_row, T* y) {
     const int64_t channels = desc.channels;
     const int64_t y_pitch = pool2d_y_pitch(desc);
     const int64_t out_width = pool2d_out_width(desc);
@@ -32,23 +33,24 @@ void forward_row(const velu_pool2d_desc& desc, const float* image, int64_t out_r
             for (int64_t row = rows.begin; row < rows.end; ++row) {
                 float row_sum[kChannels] = {};
                 for (int64_t column = columns.begin; column < columns.end; ++column) {
-                    const float* pixel = image + (row * desc.in_width + column) * channels + first;
+                    const T* pixel = image + (row * desc.in_width + column) * channels + first;
 #pragma omp simd
-                    for (int64_t c = 0; c < n; ++c) row_sum[c] += pixel[c];
+                    for (int64_t c = 0; c < n; ++c) row_sum[c] += value_of(pixel[c]);
                 }
 #pragma omp simd
                 for (int64_t c = 0; c < n; ++c) sum[c] += row_sum[c];
             }
-            float* destination = y + out_column * y_pitch + first;
+            T* destination = y + out_column * y_pitch + first;
 #pragma omp simd
-            for (int64_t c = 0; c < n; ++c) destination[c] = sum[c] / divide_by;
+            for (int64_t c = 0; c < n; ++c) put(sum[c] / divide_by, destination + c);
         }
     }
 }
 
 // A gather, as in max pooling: each input pixel adds its share of the windows that cover it, in the order of the
 // windows.
-void backward_row(const velu_pool2d_desc& desc, const float* dy, int64_t in_row, float* dx) {
+template <class T>
+void backward_row(const velu_pool2d_desc& desc, const T* dy, int64_t in_row, T* dx) {
     const int64_t channels = desc.channels;
     const int64_t y_pitch = pool2d_y_pitch(desc);
     const int64_t out_width = pool2d_out_width(desc);
@@ -67,19 +69,23 @@ void backward_row(const velu_pool2d_desc& desc, const float* dy, int64_t in_row,
                     const PoolRange window_columns =
                         pool2d_window(column, desc.in_width, desc.kernel_width, desc.stride_width, desc.padding_width);
                     const float share = 1.0f / divisor(desc, window_rows, window_columns);
-                    const float* gradient = dy + (row * out_width + column) * y_pitch + first;
+                    const T* gradient = dy + (row * out_width + column) * y_pitch + first;
 #pragma omp simd
-                    for (int64_t c = 0; c < n; ++c) sum[c] += gradient[c] * share;
+                    for (int64_t c = 0; c < n; ++c) sum[c] += value_of(gradient[c]) * share;
                 }
             }
-            float* destination = dx + in_column * channels + first;
-            for (int64_t c = 0; c < n; ++c) destination[c] = sum[c];
+            T* destination = dx + in_column * channels + first;
+#pragma omp simd
+            for (int64_t c = 0; c < n; ++c) put(sum[c], destination + c);
         }
     }
 }
 
 }  // namespace
 
-extern const AvgPool2dKernels avg_pool2d_kernels = {forward_row, backward_row};
+extern const ByElement<AvgPool2dKernels> avg_pool2d_kernels = {
+    {forward_row<float>, backward_row<float>},
+    {forward_row<BFloat16>, backward_row<BFloat16>},
+};
 
 }  // namespace velu::cpu::VELU_ISA_NAMESPACE

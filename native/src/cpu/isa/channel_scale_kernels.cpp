@@ -3,20 +3,22 @@
 namespace velu::cpu::VELU_ISA_NAMESPACE {
 namespace {
 
-// Reads and writes 4 bytes per element; limited by memory.
-void forward(const float* x, const float* scale, float* y, int64_t pixels, int64_t channels) {
+// Reads and writes each element once; limited by memory.
+template <class T>
+void forward(const T* x, const T* scale, T* y, int64_t pixels, int64_t channels) {
     for (int64_t pixel = 0; pixel < pixels; ++pixel) {
-        const float* from = x + pixel * channels;
-        float* to = y + pixel * channels;
+        const T* from = x + pixel * channels;
+        T* to = y + pixel * channels;
 #pragma omp simd
-        for (int64_t c = 0; c < channels; ++c) to[c] = from[c] * scale[c];
+        for (int64_t c = 0; c < channels; ++c) put(value_of(from[c]) * value_of(scale[c]), to + c);
     }
 }
 
-// Reads 8 bytes and writes 4 per element; limited by memory. Sums of 16 pixels in float32 are added up in float64, so
-// the error does not grow with the image.
-void backward(const float* x, const float* scale, const float* dy, int64_t pixels, int64_t channels, int64_t n,
-              float* dx, double* dscale) {
+// Reads two elements for each that it writes; limited by memory. Sums of 16 pixels in float32 are added up in float64,
+// so the error does not grow with the image.
+template <class T>
+void backward(const T* x, const T* scale, const T* dy, int64_t pixels, int64_t channels, int64_t n, T* dx,
+              double* dscale) {
     constexpr int64_t kPixels = 16;
     double sum[kChannelScaleChannels] = {};
     for (int64_t pixel = 0; pixel < pixels;) {
@@ -24,14 +26,14 @@ void backward(const float* x, const float* scale, const float* dy, int64_t pixel
         float part[kChannelScaleChannels];
         for (int64_t c = 0; c < n; ++c) part[c] = 0;
         for (; pixel < end; ++pixel) {
-            const float* input = x + pixel * channels;
-            const float* upstream = dy + pixel * channels;
-            float* gradient = dx + pixel * channels;
+            const T* input = x + pixel * channels;
+            const T* upstream = dy + pixel * channels;
+            T* gradient = dx + pixel * channels;
 #pragma omp simd
             for (int64_t c = 0; c < n; ++c) {
-                const float value = upstream[c];
-                part[c] += value * input[c];
-                gradient[c] = value * scale[c];
+                const float value = value_of(upstream[c]);
+                part[c] += value * value_of(input[c]);
+                put(value * value_of(scale[c]), gradient + c);
             }
         }
 #pragma omp simd
@@ -42,6 +44,9 @@ void backward(const float* x, const float* scale, const float* dy, int64_t pixel
 
 }  // namespace
 
-extern const ChannelScaleKernels channel_scale_kernels = {forward, backward};
+extern const ByElement<ChannelScaleKernels> channel_scale_kernels = {
+    {forward<float>, backward<float>},
+    {forward<BFloat16>, backward<BFloat16>},
+};
 
 }  // namespace velu::cpu::VELU_ISA_NAMESPACE

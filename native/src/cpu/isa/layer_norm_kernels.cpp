@@ -1,6 +1,6 @@
 // Layer normalization over a block of rows. Each row is swept two or three times while it is in the first cache level;
-// sums over a row are float64. Bytes per element: 4 to 8 read and 4 to 8 written (forward), 8 to 12 read and 4 written
-// (backward). Both are limited by memory.
+// sums over a row are float64. Per element, forward reads one or two and writes as many, backward reads two or three
+// and writes one. Both are limited by memory.
 #include "cpu/isa/layer_norm_kernels.h"
 
 #include "math/simd.h"
@@ -25,13 +25,14 @@ struct Center {
     VELU_SWEEP V deviation(V z) const { return (z - mean) - rest; }
 };
 
-void forward(const float* x, const float* residual, const float* weight, const float* bias, float eps, int64_t rows,
-             int64_t channels, float* sum, float* y, float* mean, float* inv_std) {
+template <class T>
+void forward(const T* x, const T* residual, const float* weight, const float* bias, float eps, int64_t rows,
+             int64_t channels, T* sum, T* y, float* mean, float* inv_std) {
     const V zero(0.0f);
     const auto count = static_cast<double>(channels);
     for (int64_t row = 0; row < rows; ++row) {
         const int64_t start = row * channels;
-        const float* z = x + start;
+        const T* z = x + start;
         Wide total;
         if (residual == nullptr) {
             for_each_vector<V>(
@@ -40,7 +41,7 @@ void forward(const float* x, const float* residual, const float* weight, const f
             for_each_vector<V>(channels, [&](int64_t c, auto lanes) VELU_SWEEP {
                 const V value = lanes.load(x + start + c, zero) + lanes.load(residual + start + c, zero);
                 lanes.store(value, sum + start + c);
-                total = total + widen(value);
+                total = total + widen(lanes.load(sum + start + c, zero));
             });
             z = sum + start;
         }
@@ -64,9 +65,9 @@ void forward(const float* x, const float* residual, const float* weight, const f
 }
 
 /// With n = (z - mean) inv_std and g = dy weight: dz = inv_std (g - mean(g) - n mean(g n)).
-template <bool kAddend>
-void backward_rows(const float* z, const float* dy, const float* dz_addend, const float* weight, const float* mean,
-                   const float* inv_std, int64_t rows, int64_t channels, float* dx, float* dweight, float* dbias) {
+template <class T, bool kAddend>
+void backward_rows(const T* z, const T* dy, const T* dz_addend, const float* weight, const float* mean,
+                   const float* inv_std, int64_t rows, int64_t channels, T* dx, float* dweight, float* dbias) {
     const V zero(0.0f);
     const auto count = static_cast<double>(channels);
     for (int64_t row = 0; row < rows; ++row) {
@@ -100,14 +101,18 @@ void backward_rows(const float* z, const float* dy, const float* dz_addend, cons
     }
 }
 
-void backward(const float* z, const float* dy, const float* dz_addend, const float* weight, const float* mean,
-              const float* inv_std, int64_t rows, int64_t channels, float* dx, float* dweight, float* dbias) {
-    const auto kernel = dz_addend != nullptr ? backward_rows<true> : backward_rows<false>;
+template <class T>
+void backward(const T* z, const T* dy, const T* dz_addend, const float* weight, const float* mean, const float* inv_std,
+              int64_t rows, int64_t channels, T* dx, float* dweight, float* dbias) {
+    const auto kernel = dz_addend != nullptr ? backward_rows<T, true> : backward_rows<T, false>;
     kernel(z, dy, dz_addend, weight, mean, inv_std, rows, channels, dx, dweight, dbias);
 }
 
 }  // namespace
 
-extern const LayerNormKernels layer_norm_kernels = {forward, backward};
+extern const ByElement<LayerNormKernels> layer_norm_kernels = {
+    {forward<float>, backward<float>},
+    {forward<BFloat16>, backward<BFloat16>},
+};
 
 }  // namespace velu::cpu::VELU_ISA_NAMESPACE

@@ -7,9 +7,10 @@ namespace {
 
 constexpr int64_t kChannels = 64;  // channels whose running maxima stay in the first-level cache
 
-// Reads every input element once per window that covers it, from the cache after the first time, and writes 5 bytes per
-// output element; vectorized over channels.
-void forward_row(const velu_pool2d_desc& desc, const float* image, int64_t out_row, float* y, uint8_t* argmax) {
+// Reads every input element once per window that covers it, from the cache after the first time, and writes each
+// output element and a byte; vectorized over channels.
+template <class T>
+void forward_row(const velu_pool2d_desc& desc, const T* image, int64_t out_row, T* y, uint8_t* argmax) {
     const int64_t channels = desc.channels;
     const int64_t y_pitch = pool2d_y_pitch(desc);
     const int64_t out_width = pool2d_out_width(desc);
@@ -28,19 +29,19 @@ void forward_row(const velu_pool2d_desc& desc, const float* image, int64_t out_r
             bool started = false;
             for (int64_t row = rows.begin; row < rows.end; ++row) {
                 for (int64_t column = columns.begin; column < columns.end; ++column) {
-                    const float* pixel = image + (row * desc.in_width + column) * channels + first;
+                    const T* pixel = image + (row * desc.in_width + column) * channels + first;
                     const auto here = static_cast<uint32_t>((row - top) * desc.kernel_width + (column - left));
                     if (!started) {
                         started = true;
                         for (int64_t c = 0; c < n; ++c) {
-                            best[c] = pixel[c];
+                            best[c] = value_of(pixel[c]);
                             position[c] = here;
                         }
                         continue;
                     }
 #pragma omp simd
                     for (int64_t c = 0; c < n; ++c) {
-                        const float value = pixel[c];
+                        const float value = value_of(pixel[c]);
                         const float old = best[c];
                         // A NaN replaces every number and nothing replaces a NaN.
                         const bool better = (value > old) | ((value != value) & (old == old));
@@ -49,8 +50,9 @@ void forward_row(const velu_pool2d_desc& desc, const float* image, int64_t out_r
                     }
                 }
             }
-            float* destination = y + out_column * y_pitch + first;
-            for (int64_t c = 0; c < n; ++c) destination[c] = best[c];
+            T* destination = y + out_column * y_pitch + first;
+#pragma omp simd
+            for (int64_t c = 0; c < n; ++c) put(best[c], destination + c);
             if (argmax != nullptr) {
                 uint8_t* positions = argmax + out_column * channels + first;
                 for (int64_t c = 0; c < n; ++c) positions[c] = static_cast<uint8_t>(position[c]);
@@ -61,7 +63,8 @@ void forward_row(const velu_pool2d_desc& desc, const float* image, int64_t out_r
 
 // A gather: each input pixel adds the windows that chose it, in the order of the windows, so rows are independent and
 // the sum has one order. Reads dy and argmax once per covered pixel, writes dx once.
-void backward_row(const velu_pool2d_desc& desc, const float* dy, const uint8_t* argmax, int64_t in_row, float* dx) {
+template <class T>
+void backward_row(const velu_pool2d_desc& desc, const T* dy, const uint8_t* argmax, int64_t in_row, T* dx) {
     const int64_t channels = desc.channels;
     const int64_t y_pitch = pool2d_y_pitch(desc);
     const int64_t out_width = pool2d_out_width(desc);
@@ -79,23 +82,28 @@ void backward_row(const velu_pool2d_desc& desc, const float* dy, const uint8_t* 
                     const int64_t window_column = in_column + desc.padding_width - column * desc.stride_width;
                     const auto here = static_cast<uint32_t>(window_row * desc.kernel_width + window_column);
                     const int64_t pixel = row * out_width + column;
-                    const float* gradient = dy + pixel * y_pitch + first;
+                    const T* gradient = dy + pixel * y_pitch + first;
                     const uint8_t* position = argmax + pixel * channels + first;
 #pragma omp simd
                     for (int64_t c = 0; c < n; ++c) {
                         const uint32_t chosen = position[c] == here ? 0xFFFFFFFFu : 0u;
-                        sum[c] += __builtin_bit_cast(float, __builtin_bit_cast(uint32_t, gradient[c]) & chosen);
+                        sum[c] +=
+                            __builtin_bit_cast(float, __builtin_bit_cast(uint32_t, value_of(gradient[c])) & chosen);
                     }
                 }
             }
-            float* destination = dx + in_column * channels + first;
-            for (int64_t c = 0; c < n; ++c) destination[c] = sum[c];
+            T* destination = dx + in_column * channels + first;
+#pragma omp simd
+            for (int64_t c = 0; c < n; ++c) put(sum[c], destination + c);
         }
     }
 }
 
 }  // namespace
 
-extern const MaxPool2dKernels max_pool2d_kernels = {forward_row, backward_row};
+extern const ByElement<MaxPool2dKernels> max_pool2d_kernels = {
+    {forward_row<float>, backward_row<float>},
+    {forward_row<BFloat16>, backward_row<BFloat16>},
+};
 
 }  // namespace velu::cpu::VELU_ISA_NAMESPACE

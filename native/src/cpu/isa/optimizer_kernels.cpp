@@ -1,4 +1,5 @@
-// Per parameter the kernels read 8 bytes and write 4, and both 4 more per state; all are limited by memory.
+// Per parameter the kernels read 4 bytes and the gradient and write 4, and both 4 more per state; all are limited by
+// memory.
 #include "cpu/isa/optimizer_kernels.h"
 
 namespace velu::cpu::VELU_ISA_NAMESPACE {
@@ -12,44 +13,48 @@ inline __attribute__((always_inline)) float prepared(float gradient, float param
     return clipped + s.weight_decay * parameter;
 }
 
-void sgd(const OptimizerStep& step, int64_t count, const float* gradients, float* parameters, float*, float*) {
+template <class T>
+void sgd(const OptimizerStep& step, int64_t count, const T* gradients, float* parameters, float*, float*) {
     const OptimizerStep s = step;
 #pragma omp simd
     for (int64_t i = 0; i < count; ++i) {
-        parameters[i] -= s.learning_rate * prepared(gradients[i], parameters[i], s);
+        parameters[i] -= s.learning_rate * prepared(value_of(gradients[i]), parameters[i], s);
     }
 }
 
-void sgd_momentum(const OptimizerStep& step, int64_t count, const float* gradients, float* parameters, float* state0,
+template <class T>
+void sgd_momentum(const OptimizerStep& step, int64_t count, const T* gradients, float* parameters, float* state0,
                   float*) {
     const OptimizerStep s = step;
 #pragma omp simd
     for (int64_t i = 0; i < count; ++i) {
-        const float velocity = s.momentum * state0[i] + prepared(gradients[i], parameters[i], s);
+        const float velocity = s.momentum * state0[i] + prepared(value_of(gradients[i]), parameters[i], s);
         state0[i] = velocity;
         parameters[i] -= s.learning_rate * velocity;
     }
 }
 
-void sgd_nesterov(const OptimizerStep& step, int64_t count, const float* gradients, float* parameters, float* state0,
+template <class T>
+void sgd_nesterov(const OptimizerStep& step, int64_t count, const T* gradients, float* parameters, float* state0,
                   float*) {
     const OptimizerStep s = step;
 #pragma omp simd
     for (int64_t i = 0; i < count; ++i) {
-        const float gradient = prepared(gradients[i], parameters[i], s);
+        const float gradient = prepared(value_of(gradients[i]), parameters[i], s);
         const float velocity = s.momentum * state0[i] + gradient;
         state0[i] = velocity;
         parameters[i] -= s.learning_rate * (gradient + s.momentum * velocity);
     }
 }
 
-void adam(const OptimizerStep& step, int64_t count, const float* gradients, float* parameters, float* state0,
+template <class T>
+void adam(const OptimizerStep& step, int64_t count, const T* gradients, float* parameters, float* state0,
           float* state1) {
     const OptimizerStep s = step;
 #pragma omp simd
     for (int64_t i = 0; i < count; ++i) {
         const float parameter = parameters[i] * s.decay;
-        const float gradient = prepared(gradients[i], parameters[i], s);
+        const float gradient = prepared(value_of(gradients[i]), parameters[i], s);
         const float moment = state0[i] + s.one_minus_beta1 * (gradient - state0[i]);
         const float second = s.beta2 * state1[i] + s.one_minus_beta2 * (gradient * gradient);
         state0[i] = moment;
@@ -59,12 +64,13 @@ void adam(const OptimizerStep& step, int64_t count, const float* gradients, floa
     }
 }
 
-void nadam(const OptimizerStep& step, int64_t count, const float* gradients, float* parameters, float* state0,
+template <class T>
+void nadam(const OptimizerStep& step, int64_t count, const T* gradients, float* parameters, float* state0,
            float* state1) {
     const OptimizerStep s = step;
 #pragma omp simd
     for (int64_t i = 0; i < count; ++i) {
-        const float gradient = prepared(gradients[i], parameters[i], s);
+        const float gradient = prepared(value_of(gradients[i]), parameters[i], s);
         const float moment = state0[i] + s.one_minus_beta1 * (gradient - state0[i]);
         const float second = s.beta2 * state1[i] + s.one_minus_beta2 * (gradient * gradient);
         state0[i] = moment;
@@ -76,6 +82,9 @@ void nadam(const OptimizerStep& step, int64_t count, const float* gradients, flo
 
 }  // namespace
 
-extern const OptimizerKernels optimizer_kernels = {sgd, sgd_momentum, sgd_nesterov, adam, nadam};
+extern const ByElement<OptimizerKernels> optimizer_kernels = {
+    {sgd<float>, sgd_momentum<float>, sgd_nesterov<float>, adam<float>, nadam<float>},
+    {sgd<BFloat16>, sgd_momentum<BFloat16>, sgd_nesterov<BFloat16>, adam<BFloat16>, nadam<BFloat16>},
+};
 
 }  // namespace velu::cpu::VELU_ISA_NAMESPACE

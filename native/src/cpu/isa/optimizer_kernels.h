@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "cpu/element.h"
 #include "cpu/isa/select.h"
 
 namespace velu::cpu {
@@ -24,9 +25,11 @@ struct OptimizerStep {
     float inverse_sqrt_correction2;  // 1 / sqrt(1 - beta2^t)
 };
 
+/// T: what the gradients are stored in.
+template <class T>
 struct OptimizerKernels {
     /// One step over count parameters. state0, state1 as in velu_optimizer_step.
-    using Kernel = void (*)(const OptimizerStep& step, int64_t count, const float* gradients, float* parameters,
+    using Kernel = void (*)(const OptimizerStep& step, int64_t count, const T* gradients, float* parameters,
                             float* state0, float* state1);
     Kernel sgd;
     Kernel sgd_momentum;
@@ -34,6 +37,6 @@ struct OptimizerKernels {
     Kernel adam;  // and AdamW
     Kernel nadam;
 };
-VELU_ISA_SELECT(OptimizerKernels, optimizer_kernels)
+VELU_ISA_SELECT(ByElement<OptimizerKernels>, optimizer_kernels)
 
 }  // namespace velu::cpu

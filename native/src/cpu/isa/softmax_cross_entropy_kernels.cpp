@@ -6,6 +6,18 @@ namespace {
 // Sixteen lanes whatever the instruction set, so that a sum has one order and one result.
 constexpr int kLanes = 16;
 typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float))));
+typedef uint16_t Halves __attribute__((vector_size(kLanes * sizeof(uint16_t))));
+typedef uint32_t Words __attribute__((vector_size(kLanes * sizeof(uint32_t))));
+
+void load(const float* from, Lanes& to) {
+    __builtin_memcpy(&to, from, sizeof to);
+}
+void load(const BFloat16* from, Lanes& to) {
+    Halves bits;
+    __builtin_memcpy(&bits, from, sizeof bits);
+    const Words words = __builtin_convertvector(bits, Words) << 16;
+    __builtin_memcpy(&to, &words, sizeof to);
+}
 
 /// exp(x) for any x: relative error below 2e-7, 0 below -87.7, +inf above 88.4, NaN for NaN.
 /// exp(x) = 2^n exp(r), |r| <= log(2)/2; log(2) in two parts so that n log(2) is exact in the first, and Cephes'
@@ -29,47 +41,53 @@ inline __attribute__((always_inline)) float exponential(float x) {
     return exp_r * __builtin_bit_cast(float, exponent << 23);
 }
 
-float maximum_of(const float* logits, int64_t classes) {
+template <class T>
+float maximum_of(const T* logits, int64_t classes) {
     Lanes lanes = Lanes{} - __builtin_inff();
     int64_t i = 0;
     for (; i + kLanes <= classes; i += kLanes) {
         Lanes values;
-        __builtin_memcpy(&values, logits + i, sizeof values);
+        load(logits + i, values);
         lanes = values > lanes ? values : lanes;
     }
     float maximum = -__builtin_inff();
     for (int lane = 0; lane < kLanes; ++lane) maximum = lanes[lane] > maximum ? lanes[lane] : maximum;
-    for (; i < classes; ++i) maximum = logits[i] > maximum ? logits[i] : maximum;
+    for (; i < classes; ++i) {
+        const float value = value_of(logits[i]);
+        maximum = value > maximum ? value : maximum;
+    }
     return maximum;
 }
 
-double sum_of(const float* values, int count) {
+template <class T>
+double sum_of(const T* values, int count) {
     Lanes lanes = {};
     int i = 0;
     for (; i + kLanes <= count; i += kLanes) {
         Lanes next;
-        __builtin_memcpy(&next, values + i, sizeof next);
+        load(values + i, next);
         lanes += next;
     }
     double sum = 0;
     for (int lane = 0; lane < kLanes; ++lane) sum += static_cast<double>(lanes[lane]);
-    for (; i < count; ++i) sum += static_cast<double>(values[i]);
+    for (; i < count; ++i) sum += static_cast<double>(value_of(values[i]));
     return sum;
 }
 
 // Reads a row twice, the second time from the cache; about 20 operations per element. Chunks are summed in float32 and
 // added up in float64.
-void row_sums(const float* logits, int64_t classes, LogitSums* sums) {
+template <class T>
+void row_sums(const T* logits, int64_t classes, LogitSums* sums) {
     constexpr int64_t kChunk = 256;
     const float maximum = maximum_of(logits, classes);
     double exp_sum = 0;
     double logit_sum = 0;
     for (int64_t first = 0; first < classes; first += kChunk) {
         const int n = static_cast<int>(classes - first < kChunk ? classes - first : kChunk);
-        const float* z = logits + first;
+        const T* z = logits + first;
         float exps[kChunk];
 #pragma omp simd
-        for (int i = 0; i < n; ++i) exps[i] = exponential(z[i] - maximum);
+        for (int i = 0; i < n; ++i) exps[i] = exponential(value_of(z[i]) - maximum);
         exp_sum += sum_of(exps, n);
         logit_sum += sum_of(z, n);
     }
@@ -78,14 +96,24 @@ void row_sums(const float* logits, int64_t classes, LogitSums* sums) {
     sums->logit_sum = logit_sum;
 }
 
-// Reads and writes 4 bytes per element; about 20 operations.
-void row_gradient(const float* logits, int64_t classes, float log_sum_exp, float share, float scale, float* dlogits) {
+// Reads and writes each element once; about 20 operations. The label's element is rounded after its whole sum.
+template <class T>
+void row_gradient(const T* logits, int64_t classes, float log_sum_exp, float share, float scale, int64_t label,
+                  float label_share, T* dlogits) {
+    const auto gradient = [=](T logit) __attribute__((always_inline)) {
+        return (exponential(value_of(logit) - log_sum_exp) - share) * scale;
+    };
+    const T of_label = logits[label];
 #pragma omp simd
-    for (int64_t i = 0; i < classes; ++i) dlogits[i] = (exponential(logits[i] - log_sum_exp) - share) * scale;
+    for (int64_t i = 0; i < classes; ++i) put(gradient(logits[i]), dlogits + i);
+    put(gradient(of_label) - label_share * scale, dlogits + label);
 }
 
 }  // namespace
 
-extern const SoftmaxCrossEntropyKernels softmax_cross_entropy_kernels = {row_sums, row_gradient};
+extern const ByElement<SoftmaxCrossEntropyKernels> softmax_cross_entropy_kernels = {
+    {row_sums<float>, row_gradient<float>},
+    {row_sums<BFloat16>, row_gradient<BFloat16>},
+};
 
 }  // namespace velu::cpu::VELU_ISA_NAMESPACE

@@ -2,12 +2,27 @@
 
 #include <cstring>
 
+#include "math/simd.h"
+
 namespace velu::cpu::VELU_ISA_NAMESPACE {
 namespace {
 
-// Reads and writes 4 bytes per element; limited by memory. Sums of 16 images in float32 are added up in float64, so the
+using V = simd::Vector;
+
+#define VELU_SWEEP __attribute__((always_inline))
+
+// Reads one element (and a position, which stays in the cache) and writes one; limited by memory.
+template <class T, class From>
+void add(const From* x, const float* position, T* y, int64_t n) {
+    simd::for_each_vector<V>(n, [&](int64_t i, auto lanes) VELU_SWEEP {
+        lanes.store(lanes.load(x + i, V(0.0f)) + lanes.load(position + i, V(0.0f)), y + i);
+    });
+}
+
+// Reads and writes each element once; limited by memory. Sums of 16 images in float32 are added up in float64, so the
 // error does not grow with the batch.
-void backward(const float* dy, int64_t batch, int64_t dy_step, int64_t n, float* sum, float* dx, int64_t dx_step) {
+template <class T>
+void backward(const T* dy, int64_t batch, int64_t dy_step, int64_t n, float* sum, T* dx, int64_t dx_step) {
     constexpr int64_t kImages = 16;
     double total[kTokenEmbeddingElements];
     float part[kTokenEmbeddingElements];
@@ -16,10 +31,11 @@ void backward(const float* dy, int64_t batch, int64_t dy_step, int64_t n, float*
         const int64_t end = batch - image < kImages ? batch : image + kImages;
         for (int64_t i = 0; i < n; ++i) part[i] = 0;
         for (; image < end; ++image) {
-            const float* from = dy + image * dy_step;
-#pragma omp simd
-            for (int64_t i = 0; i < n; ++i) part[i] += from[i];
-            if (dx != nullptr) std::memcpy(dx + image * dx_step, from, static_cast<size_t>(n) * sizeof(float));
+            const T* from = dy + image * dy_step;
+            simd::for_each_vector<V>(n, [&](int64_t i, auto lanes) VELU_SWEEP {
+                lanes.store(lanes.load(part + i, V(0.0f)) + lanes.load(from + i, V(0.0f)), part + i);
+            });
+            if (dx != nullptr) std::memcpy(dx + image * dx_step, from, static_cast<size_t>(n) * sizeof(T));
         }
 #pragma omp simd
         for (int64_t i = 0; i < n; ++i) total[i] += static_cast<double>(part[i]);
@@ -30,6 +46,9 @@ void backward(const float* dy, int64_t batch, int64_t dy_step, int64_t n, float*
 
 }  // namespace
 
-extern const TokenEmbeddingKernels token_embedding_kernels = {backward};
+extern const ByElement<TokenEmbeddingKernels> token_embedding_kernels = {
+    {add<float, float>, add<float, float>, backward<float>},
+    {add<BFloat16, float>, add<BFloat16, BFloat16>, backward<BFloat16>},
+};
 
 }  // namespace velu::cpu::VELU_ISA_NAMESPACE

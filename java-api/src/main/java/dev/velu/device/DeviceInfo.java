@@ -12,10 +12,18 @@ import java.lang.foreign.MemorySegment;
  * @param memoryFree bytes
  * @param cores logical processors this process may use, or multiprocessors
  * @param isa best vector instruction set of a CPU ({@link Isa}), null on other devices
+ * @param bfloat16 whether operations compute in BF16: any GPU, and a CPU with AVX512_BF16
  * @param computeCapability of a CUDA device, e.g. {@code 9.0}, null on other devices
  */
 public record DeviceInfo(
-        Device device, String name, long memoryTotal, long memoryFree, int cores, Isa isa, String computeCapability) {
+        Device device,
+        String name,
+        long memoryTotal,
+        long memoryFree,
+        int cores,
+        Isa isa,
+        boolean bfloat16,
+        String computeCapability) {
     /** @throws VeluException if the backend is unavailable or has no such device; the message says why */
     public static DeviceInfo query(Device device) {
         BackendInfo backend = BackendInfo.requireAvailable(device);
@@ -37,6 +45,7 @@ public record DeviceInfo(
                     velu_device_info.memory_free(info),
                     velu_device_info.cores(info),
                     cpu ? Isa.values()[level] : null,
+                    (velu_device_info.dtypes(info) & 1 << VeluNative.VELU_DTYPE_BF16()) != 0,
                     cpu ? null : level / 10 + "." + level % 10);
         }
     }

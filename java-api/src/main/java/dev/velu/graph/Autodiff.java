@@ -35,6 +35,7 @@ public final class Autodiff {
         }
         List<Node> forward = List.copyOf(graph.nodes());
         Tape tape = new Tape(graph, wanted(forward));
+        graph.phase(Phase.BACKWARD);
         for (Node node : forward.reversed()) {
             boolean reached = node.outputs().stream().anyMatch(v -> v != null && (v == loss || tape.of(v) != null));
             if (reached && node.inputs().stream().anyMatch(tape::wanted)) {
@@ -44,6 +45,7 @@ public final class Autodiff {
                 });
             }
         }
+        graph.phase(Phase.FORWARD);
         Map<Parameter, Value> gradients = new LinkedHashMap<>();
         for (Node node : forward) {
             for (Value input : node.inputs()) {

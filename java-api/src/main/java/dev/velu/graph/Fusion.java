@@ -41,7 +41,7 @@ public final class Fusion {
                 if (fused != null) {
                     nodes.set(
                             nodes.indexOf(next),
-                            new Node(fused.operation(), fused.inputs(), fused.outputs(), node.scope()));
+                            new Node(fused.operation(), fused.inputs(), fused.outputs(), node.scope(), node.phase()));
                     nodes.remove(node);
                     changed = true;
                     break;
@@ -52,7 +52,7 @@ public final class Fusion {
     }
 
     /** The nodes that read each value, once for every time they read it. */
-    private static Map<Value, List<Node>> consumers(List<Node> nodes) {
+    static Map<Value, List<Node>> consumers(List<Node> nodes) {
         Map<Value, List<Node>> consumers = new HashMap<>();
         for (Node node : nodes) {
             for (Value input : node.inputs()) {

@@ -21,6 +21,7 @@ public final class Graph {
     private final List<Value> results = new ArrayList<>();
     private int nextId;
     private String scope = "";
+    private Phase phase = Phase.FORWARD;
 
     /**
      * A tensor the caller writes before each run.
@@ -57,7 +58,7 @@ public final class Graph {
         for (TensorType type : types) {
             outputs.add(type == null ? null : value(type, Value.Storage.TEMPORARY, null, null));
         }
-        append(new Node(operation, arguments, outputs, scope));
+        append(new Node(operation, arguments, outputs, scope, phase));
         return Collections.unmodifiableList(outputs);
     }
 
@@ -85,6 +86,11 @@ public final class Graph {
         }
     }
 
+    /** What is recorded from now on belongs to this part of the step. */
+    void phase(Phase next) {
+        phase = next;
+    }
+
     /** The operations in order. */
     public List<Node> nodes() {
         return Collections.unmodifiableList(nodes);
@@ -96,6 +102,11 @@ public final class Graph {
 
     public List<Value> results() {
         return Collections.unmodifiableList(results);
+    }
+
+    /** A value that is computed from parameters alone and kept between runs. */
+    Value constant(TensorType type) {
+        return value(type, Value.Storage.CONSTANT, null, null);
     }
 
     void append(Node node) {

@@ -11,10 +11,15 @@ import java.util.List;
  *
  * @param scope the module it belongs to, e.g. {@code layer1.0.conv1}
  */
-public record Node(Operation operation, List<Value> inputs, List<Value> outputs, String scope) {
+public record Node(Operation operation, List<Value> inputs, List<Value> outputs, String scope, Phase phase) {
     public Node {
         inputs = Collections.unmodifiableList(new ArrayList<>(inputs));
         outputs = Collections.unmodifiableList(new ArrayList<>(outputs));
+    }
+
+    /** A node of the forward pass. */
+    public Node(Operation operation, List<Value> inputs, List<Value> outputs, String scope) {
+        this(operation, inputs, outputs, scope, Phase.FORWARD);
     }
 
     public Value input(int index) {
@@ -23,6 +28,11 @@ public record Node(Operation operation, List<Value> inputs, List<Value> outputs,
 
     public Value output(int index) {
         return outputs.get(index);
+    }
+
+    /** Whether {@link Plan#refresh} runs it, and not every run. */
+    boolean isPreparation() {
+        return outputs.stream().anyMatch(value -> value != null && value.storage() == Value.Storage.CONSTANT);
     }
 
     public List<TensorType> inputTypes() {

@@ -4,6 +4,7 @@ import dev.velu.device.Context;
 import dev.velu.onnx.OnnxGraph;
 import dev.velu.tensor.TensorType;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * One verb of one operation with its attributes, before it has tensors: what it gives for what inputs, the native call that
@@ -98,9 +99,36 @@ public interface Operation {
         return null;
     }
 
+    /**
+     * This operation with its parameters prepared ahead of the runs, or null if there is nothing to prepare.
+     *
+     * @param self the node of this operation
+     * @param next the only consumer of {@code self.outputs().get(0)}, or null; the prepared operation may take it in and then
+     *     gives its outputs
+     * @param packing adds what prepares the parameters
+     */
+    default Fused pack(Node self, Node next, Packing packing) {
+        return null;
+    }
+
     /** Multiplications with an addition; convolutions and matrix products count, everything else is zero. */
     default long macs(List<TensorType> inputs, List<TensorType> outputs) {
         return 0;
+    }
+
+    /**
+     * Bytes that must be read and written at least: every input and every output once, and again for a pass over a tensor that
+     * needs the result of an earlier pass over it. Scratch memory does not count.
+     */
+    default long bytes(List<TensorType> inputs, List<TensorType> outputs) {
+        return Stream.concat(inputs.stream(), outputs.stream())
+                .mapToLong(Operation::bytes)
+                .sum();
+    }
+
+    /** Bytes of the elements of a tensor, without gaps between its rows; 0 for null. */
+    static long bytes(TensorType type) {
+        return type == null ? 0 : type.dense().bytes();
     }
 
     /** Output {@code output} may share the memory of input {@code input}. */

@@ -10,11 +10,13 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.Objects;
 import java.util.stream.Stream;
 
 /**
@@ -28,31 +30,39 @@ import java.util.stream.Stream;
  * <p>Used by one thread at a time, the one that uses its context. Its memory belongs to the context.
  */
 public final class Plan implements AutoCloseable {
-    /** What a plan needs on the device, in bytes, apart from parameters, gradients and optimizer state. */
-    public record Memory(long temporaries, long inputs, long results) {
+    /**
+     * What a plan needs on the device, in bytes, apart from parameters, gradients and optimizer state.
+     *
+     * @param constants what is computed from parameters alone, see {@link Packing}
+     */
+    public record Memory(long temporaries, long constants, long inputs, long results) {
         public long total() {
-            return temporaries + inputs + results;
+            return temporaries + constants + inputs + results;
         }
     }
 
     private final Context context;
     private final Arena arena = Arena.ofShared();
-    private final List<String> names = new ArrayList<>();
-    private final List<String> scopes = new ArrayList<>();
+    private final List<PlannedCall> planned = new ArrayList<>();
     private final Map<String, MemorySegment> inputs = new LinkedHashMap<>();
     private final Map<String, Slice> results = new LinkedHashMap<>();
     private final MemorySegment resultMemory;
     private final List<MemorySegment> owned = new ArrayList<>();
     private final boolean records;
+    private final List<Preparation> preparations = new ArrayList<>();
     private NativeCall[] calls = {};
     /** Lifetimes of the memory the calls use: a recorded graph does not notice that memory is gone. */
     private MemorySegment.Scope[] scopesOfMemory = {};
 
+    private boolean refreshed;
     private boolean ran;
     private RecordedGraph recorded;
     private boolean closed;
 
     private record Slice(long offset, long bytes) {}
+
+    /** A call that {@link #refresh} makes. */
+    private record Preparation(NativeCall call, PlannedCall planned) {}
 
     private Plan(Context context, long resultBytes) {
         this.context = context;
@@ -64,7 +74,10 @@ public final class Plan implements AutoCloseable {
     /** The memory a plan of this graph would need, without making it. */
     public static Memory memory(Graph graph) {
         return new Memory(
-                MemoryPlanner.plan(graph.nodes()).bytes(), alignedBytes(graph.inputs()), alignedBytes(graph.results()));
+                MemoryPlanner.plan(graph.nodes()).bytes(),
+                alignedBytes(constants(graph)),
+                alignedBytes(graph.inputs()),
+                alignedBytes(graph.results()));
     }
 
     /**
@@ -116,15 +129,21 @@ public final class Plan implements AutoCloseable {
                 throw e;
             }
         } catch (VeluException e) {
-            throw e.ifOutOfMemory(String.format(
-                    Locale.ROOT,
-                    "the plan needs %d MiB beside parameters and optimizer state (temporaries %d, inputs %d, results %d);"
-                            + " use a smaller batch or image size",
-                    mebibytes(need.total()),
-                    mebibytes(need.temporaries()),
-                    mebibytes(need.inputs()),
-                    mebibytes(need.results())));
+            throw e.ifOutOfMemory(describe(need));
         }
+    }
+
+    private static String describe(Memory need) {
+        String packed = need.constants() == 0 ? "" : ", packed parameters " + mebibytes(need.constants());
+        return String.format(
+                Locale.ROOT,
+                "the plan needs %d MiB beside parameters and optimizer state (temporaries %d, inputs %d, results %d%s);"
+                        + " use a smaller batch or image size",
+                mebibytes(need.total()),
+                mebibytes(need.temporaries()),
+                mebibytes(need.inputs()),
+                mebibytes(need.results()),
+                packed);
     }
 
     private static long mebibytes(long bytes) {
@@ -145,18 +164,42 @@ public final class Plan implements AutoCloseable {
             results.put(result.name(), new Slice(offset, bytes));
             offset += MemoryPlanner.align(bytes);
         }
+        long constantBytes = alignedBytes(constants(graph));
+        MemorySegment constants = constantBytes == 0 ? MemorySegment.NULL : own(constantBytes);
+        offset = 0;
+        for (Value constant : constants(graph)) {
+            long bytes = constant.type().bytes();
+            memory.put(constant, constants.asSlice(offset, bytes));
+            offset += MemoryPlanner.align(bytes);
+        }
         layout.places()
                 .forEach((value, place) -> memory.put(
                         value, temporaries.asSlice(place.offset(), place.type().bytes())));
         for (Node node : graph.nodes()) {
-            append(
-                    node.operation(),
-                    layout.types(node.inputs()),
-                    layout.types(node.outputs()),
-                    segments(node.inputs(), parameters, memory),
-                    segments(node.outputs(), parameters, memory),
-                    node.scope());
+            List<TensorType> inputTypes = layout.types(node.inputs());
+            List<TensorType> outputTypes = layout.types(node.outputs());
+            List<MemorySegment> inputMemory = segments(node.inputs(), parameters, memory);
+            List<MemorySegment> outputMemory = segments(node.outputs(), parameters, memory);
+            Operation operation = node.operation();
+            if (node.isPreparation()) {
+                NativeCall call = bind(operation, inputTypes, outputTypes, inputMemory, outputMemory);
+                if (call != null) {
+                    preparations.add(new Preparation(
+                            call, PlannedCall.of(operation, node.scope(), node.phase(), inputTypes, outputTypes)));
+                }
+            } else {
+                append(operation, inputTypes, outputTypes, inputMemory, outputMemory, node.scope(), node.phase());
+            }
         }
+    }
+
+    /** The values that {@link #refresh} computes. */
+    private static List<Value> constants(Graph graph) {
+        return graph.nodes().stream()
+                .filter(Node::isPreparation)
+                .flatMap(node -> node.outputs().stream())
+                .filter(Objects::nonNull)
+                .toList();
     }
 
     private static List<MemorySegment> segments(
@@ -169,7 +212,7 @@ public final class Plan implements AutoCloseable {
                     return switch (value.storage()) {
                         case PARAMETER -> parameters.segment(value.parameter());
                         case GRADIENT -> parameters.gradient(value.parameter());
-                        case INPUT, TEMPORARY, RESULT -> {
+                        case INPUT, CONSTANT, TEMPORARY, RESULT -> {
                             MemorySegment segment = memory.get(value);
                             if (segment == null) {
                                 throw new IllegalArgumentException(value + " is of another graph than its reader");
@@ -186,6 +229,7 @@ public final class Plan implements AutoCloseable {
      * null type and {@link MemorySegment#NULL}. An operation that has nothing to do there adds nothing. What was recorded
      * before is dropped.
      *
+     * @param phase the part of the step it belongs to
      * @throws IllegalArgumentException if the types do not fit the operation or the memory does not fit the types
      */
     public void append(
@@ -194,21 +238,15 @@ public final class Plan implements AutoCloseable {
             List<TensorType> outputTypes,
             List<MemorySegment> inputMemory,
             List<MemorySegment> outputMemory,
-            String scope) {
-        List<TensorType> expected = operation.infer(dense(inputTypes));
-        if (!expected.equals(dense(outputTypes))) {
-            throw new IllegalArgumentException(
-                    operation.name() + ": outputs are " + outputTypes + ", expected " + expected);
-        }
-        NativeCall call = operation.bind(
-                new Binding(operation.name(), context, arena, inputTypes, outputTypes, inputMemory, outputMemory));
+            String scope,
+            Phase phase) {
+        NativeCall call = bind(operation, inputTypes, outputTypes, inputMemory, outputMemory);
         if (call == null) {
             return;
         }
         calls = Arrays.copyOf(calls, calls.length + 1);
         calls[calls.length - 1] = call;
-        names.add(operation.name());
-        scopes.add(scope);
+        planned.add(PlannedCall.of(operation, scope, phase, inputTypes, outputTypes));
         scopesOfMemory = Stream.of(
                         Arrays.stream(scopesOfMemory),
                         inputMemory.stream().map(MemorySegment::scope),
@@ -218,6 +256,21 @@ public final class Plan implements AutoCloseable {
                 .toArray(MemorySegment.Scope[]::new);
         ran = false;
         dropRecording();
+    }
+
+    private NativeCall bind(
+            Operation operation,
+            List<TensorType> inputTypes,
+            List<TensorType> outputTypes,
+            List<MemorySegment> inputMemory,
+            List<MemorySegment> outputMemory) {
+        List<TensorType> expected = operation.infer(dense(inputTypes));
+        if (!expected.equals(dense(outputTypes))) {
+            throw new IllegalArgumentException(
+                    operation.name() + ": outputs are " + outputTypes + ", expected " + expected);
+        }
+        return operation.bind(
+                new Binding(operation.name(), context, arena, inputTypes, outputTypes, inputMemory, outputMemory));
     }
 
     private static List<TensorType> dense(List<TensorType> types) {
@@ -233,10 +286,8 @@ public final class Plan implements AutoCloseable {
      * @throws IllegalStateException if the plan, its context or memory given to it is closed
      */
     public void run() {
-        if (closed) {
-            throw new IllegalStateException("this plan is closed");
-        }
-        context.handle();
+        requireOpen();
+        refreshOnce();
         if (!records || !ran) {
             makeCalls();
             ran = true;
@@ -253,11 +304,75 @@ public final class Plan implements AutoCloseable {
         recorded.launch();
     }
 
+    /**
+     * Runs every operation in order, call by call also where a run is recorded otherwise, and waits for the last. The results
+     * are those of {@link #run()}.
+     *
+     * @param times takes the time of each call; made by {@link #callTimes} of this plan
+     * @throws VeluException if an operation fails; names it and its place in the network
+     * @throws IllegalStateException if the plan, its context or memory given to it is closed
+     */
+    public void run(CallTimes times) {
+        requireOpen();
+        if (times.size() != calls.length) {
+            throw new IllegalArgumentException("the times are of " + times.size() + " calls, the plan has "
+                    + calls.length + "; make them with callTimes() of this plan");
+        }
+        refreshOnce();
+        times.start();
+        for (int i = 0; i < calls.length; i++) {
+            times.before(i);
+            int status = NativeCall.run(calls[i]);
+            times.after(i);
+            if (status != 0) {
+                fail(planned.get(i), status);
+            }
+        }
+        times.finish();
+        ran = true;
+    }
+
+    /**
+     * Computes anew what depends on parameters alone, see {@link Packing}: to be called when parameters have changed since the
+     * first run, which does it by itself.
+     *
+     * @throws VeluException if an operation fails; names it and its place in the network
+     * @throws IllegalStateException if the plan, its context or memory given to it is closed
+     */
+    public void refresh() {
+        requireOpen();
+        for (Preparation preparation : preparations) {
+            int status = NativeCall.run(preparation.call());
+            if (status != 0) {
+                fail(preparation.planned(), status);
+            }
+        }
+        refreshed = true;
+    }
+
+    private void refreshOnce() {
+        if (!refreshed) {
+            refresh();
+        }
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("this plan is closed");
+        }
+        context.handle();
+    }
+
+    /** Room for the times of the calls that the plan has now. */
+    public CallTimes callTimes() {
+        return new CallTimes(context, calls.length);
+    }
+
     private void makeCalls() {
         for (int i = 0; i < calls.length; i++) {
             int status = NativeCall.run(calls[i]);
             if (status != 0) {
-                fail(i, status);
+                fail(planned.get(i), status);
             }
         }
     }
@@ -285,12 +400,11 @@ public final class Plan implements AutoCloseable {
         }
     }
 
-    private void fail(int index, int status) {
+    private void fail(PlannedCall call, int status) {
         try {
-            context.check(status, "velu_" + names.get(index));
+            context.check(status, "velu_" + call.operation());
         } catch (VeluException e) {
-            String scope = scopes.get(index);
-            throw scope.isEmpty() ? e : e.within(scope);
+            throw call.scope().isEmpty() ? e : e.within(call.scope());
         }
     }
 
@@ -330,6 +444,11 @@ public final class Plan implements AutoCloseable {
             throw new NoSuchElementException("the plan has no result '" + name + "'; it has " + results.keySet());
         }
         return slice;
+    }
+
+    /** The native calls of one run, in order. */
+    public List<PlannedCall> calls() {
+        return Collections.unmodifiableList(planned);
     }
 
     /** Number of native calls of one run. */

@@ -13,6 +13,8 @@ public final class Value {
         PARAMETER,
         /** A slice of the flat buffer of gradients. */
         GRADIENT,
+        /** Computed from parameters alone by {@link Plan#refresh}; kept between runs. */
+        CONSTANT,
         /** Laid out by the planner; valid only inside a run. */
         TEMPORARY,
         /** Read by the caller after a run; kept until the next one. */

@@ -9,6 +9,7 @@ import dev.velu.graph.Graph;
 import dev.velu.graph.NativeCall;
 import dev.velu.graph.Node;
 import dev.velu.graph.Operation;
+import dev.velu.graph.Packing;
 import dev.velu.graph.Value;
 import dev.velu.onnx.Attribute;
 import dev.velu.onnx.OnnxGraph;
@@ -262,6 +263,38 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
         return desc;
     }
 
+    /**
+     * Records what inference makes of the statistics of a node that is a batch norm of x and nothing more: scale and shift, see
+     * {@link Fold}. Null if it is another operation.
+     */
+    static List<Value> fold(Value x, Node node, Packing packing) {
+        boolean folds = node != null
+                && node.operation() instanceof ForwardInference inference
+                && inference.norm().activation == null
+                && node.input(0) == x
+                && node.input(3) == null;
+        return folds
+                ? packing.prepare(
+                        new Fold(((ForwardInference) node.operation()).norm()),
+                        node.input(1),
+                        node.input(2),
+                        node.input(5),
+                        node.input(6))
+                : null;
+    }
+
+    /** scale and shift of the inference forward, {@code y = f(scale x + shift + residual)}, at once. */
+    public void fold(
+            Context context,
+            Tensor weight,
+            Tensor bias,
+            Tensor runningMean,
+            Tensor runningVar,
+            Tensor scale,
+            Tensor shift) {
+        Eager.run(context, new Fold(this), List.of(weight, bias, runningMean, runningVar), List.of(scale, shift));
+    }
+
     /** A batch norm joined with what follows it. */
     private record Joined(BatchNorm norm, boolean moments, Value residual, Value lambda, Value y, Value momentsValue) {}
 
@@ -372,6 +405,12 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
         @Override
         public boolean readsPitched(int input) {
             return input == 0;
+        }
+
+        /** The statistics take one pass over x, applying them a second. */
+        @Override
+        public long bytes(List<TensorType> inputs, List<TensorType> outputs) {
+            return Operation.super.bytes(inputs, outputs) + Operation.bytes(inputs.get(0));
         }
 
         @Override
@@ -502,6 +541,46 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
     }
 
     /**
+     * Inputs weight, bias, runningMean, runningVar; outputs scale {@code weight / sqrt(runningVar + eps)} and shift {@code bias -
+     * scale runningMean}, with which the inference forward is {@code f(scale x + shift + residual)}.
+     */
+    record Fold(BatchNorm norm) implements Operation {
+        @Override
+        public String name() {
+            return "batch_norm_fold";
+        }
+
+        @Override
+        public List<TensorType> infer(List<TensorType> inputs) {
+            TensorType weight = Types.floating(name(), inputs, 0, "weight", 1);
+            long channels = weight.shape().elements();
+            List<String> operands = List.of("weight", "bias", "runningMean", "runningVar");
+            for (int i = 0; i < operands.size(); i++) {
+                Types.exactly(name(), inputs, i, operands.get(i), DType.F32, channels);
+            }
+            return List.of(weight, weight);
+        }
+
+        @Override
+        public NativeCall bind(Binding b) {
+            MemorySegment desc = velu_batch_norm_desc.allocate(b.arena());
+            velu_batch_norm_desc.device(desc, b.device());
+            velu_batch_norm_desc.dtype(desc, DType.F32.code());
+            velu_batch_norm_desc.channels(desc, b.inputType(0).shape().elements());
+            velu_batch_norm_desc.eps(desc, norm.eps);
+            MemorySegment context = b.context().handle();
+            MemorySegment weight = b.input(0);
+            MemorySegment bias = b.input(1);
+            MemorySegment runningMean = b.input(2);
+            MemorySegment runningVar = b.input(3);
+            MemorySegment scale = b.output(0);
+            MemorySegment shift = b.output(1);
+            return () ->
+                    VeluNative.velu_batch_norm_fold(context, desc, weight, bias, runningMean, runningVar, scale, shift);
+        }
+    }
+
+    /**
      * Inputs x, dy, weight, bias, residual or null, lambda or null, savedMean, savedInvStd, moments or null, what else
      * flows back to x and is added to dx or null; outputs dx, dresidual or null, dweight, dbias, dlambda or null.
      */
@@ -572,6 +651,15 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
                     dweight,
                     dbias,
                     gradient);
+        }
+
+        /** The sums over the rows take one pass over x, dy and the residual, the gradients a second. */
+        @Override
+        public long bytes(List<TensorType> inputs, List<TensorType> outputs) {
+            return Operation.super.bytes(inputs, outputs)
+                    + Operation.bytes(inputs.get(0))
+                    + Operation.bytes(inputs.get(1))
+                    + Operation.bytes(inputs.get(4));
         }
 
         /** The addend or dy becomes dx; only where dy does not, it may become dresidual. */

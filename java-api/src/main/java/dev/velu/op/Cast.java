@@ -48,6 +48,12 @@ public record Cast(DType dtype) {
         return Types.isFloating(dtype) ? new Cast(dtype).apply(graph, weight) : weight;
     }
 
+    /** What was cast to give this value, or the value itself. */
+    static Value source(Value value) {
+        boolean cast = value.producer() != null && value.producer().operation() instanceof Forward;
+        return cast ? value.producer().input(0) : value;
+    }
+
     /**
      * Adds the gradient of a weight, F32, as the value that stands for the weight takes it: a cast parameter's as it is,
      * so that nothing is rounded on its way to the parameter, any other in the weight's own dtype.

@@ -96,13 +96,10 @@ public record ChannelScale() {
 
         @Override
         public Fused fuse(Node self, Node next, boolean differentiated) {
-            boolean joins = next.operation() instanceof Conv2d.Forward convolution
-                    && convolution.isLinear()
-                    && next.input(0) == self.output(0)
-                    && next.input(1) != self.output(0)
-                    && next.input(1).type().shape().size(1) == 1
-                    && next.input(1).type().shape().size(2) == 1
-                    && next.input(2) == null;
+            boolean joins = next.input(0) == self.output(0)
+                    && next.operation() instanceof Conv2d.Forward
+                    && ScaledLinear.takes(next)
+                    && next.input(1) != self.output(0);
             return joins
                     ? new Fused(
                             new ScaledLinear.Forward(),

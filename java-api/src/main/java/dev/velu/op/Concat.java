@@ -90,6 +90,16 @@ public record Concat() {
             return true;
         }
 
+        /** What lies beside the other already, with the pitch of y, is not copied. */
+        @Override
+        public long bytes(List<TensorType> inputs, List<TensorType> outputs) {
+            return 2
+                    * inputs.stream()
+                            .filter(TensorType::isDense)
+                            .mapToLong(Operation::bytes)
+                            .sum();
+        }
+
         @Override
         public void toOnnx(Node node, OnnxGraph onnx) {
             onnx.define(
@@ -142,6 +152,11 @@ public record Concat() {
             TensorType x = b.inputType(0);
             TensorType part = b.outputType(0).dense().pitched(x.pitch());
             return RowCopy.of(b, part, b.input(0).asSlice(first * x.dtype().bytes()), b.outputType(0), b.output(0));
+        }
+
+        @Override
+        public long bytes(List<TensorType> inputs, List<TensorType> outputs) {
+            return 2 * Operation.bytes(outputs.get(0));
         }
 
         @Override

@@ -9,6 +9,7 @@ import dev.velu.graph.Graph;
 import dev.velu.graph.NativeCall;
 import dev.velu.graph.Node;
 import dev.velu.graph.Operation;
+import dev.velu.graph.Packing;
 import dev.velu.graph.Value;
 import dev.velu.onnx.Attribute;
 import dev.velu.onnx.OnnxGraph;
@@ -111,7 +112,7 @@ public record Conv2d(
     }
 
     /** @param y type of y, or of dy, with its pitch */
-    private MemorySegment desc(Arena arena, int device, Shape x, Shape weight, TensorType y, Pointwise activation) {
+    MemorySegment desc(Arena arena, int device, Shape x, Shape weight, TensorType y, Pointwise activation) {
         MemorySegment desc = velu_conv2d_desc.allocate(arena);
         velu_conv2d_desc.device(desc, device);
         velu_conv2d_desc.dtype(desc, y.dtype().code());
@@ -141,7 +142,14 @@ public record Conv2d(
         }
     }
 
-    private static long macs(Shape y, Shape weight) {
+    /** Bytes of the pixels of x that any kernel covers: a stride larger than the kernel passes over some. */
+    long coveredBytes(TensorType x, Shape weight) {
+        double rows = Math.min(1, (double) weight.size(1) / strideHeight);
+        double columns = Math.min(1, (double) weight.size(2) / strideWidth);
+        return Math.round(Operation.bytes(x) * rows * columns);
+    }
+
+    static long macs(Shape y, Shape weight) {
         return y.elements() * weight.size(1) * weight.size(2) * weight.size(3);
     }
 
@@ -213,6 +221,11 @@ public record Conv2d(
         }
 
         @Override
+        public Fused pack(Node self, Node next, Packing packing) {
+            return ScaledLinear.takes(self) ? null : Conv2dPacked.of(conv, activation, self, next, packing);
+        }
+
+        @Override
         public void toOnnx(Node node, OnnxGraph onnx) {
             List<String> inputs = node.inputs().stream()
                     .filter(Objects::nonNull)
@@ -260,6 +273,14 @@ public record Conv2d(
         @Override
         public long macs(List<TensorType> inputs, List<TensorType> outputs) {
             return Conv2d.macs(outputs.get(0).shape(), inputs.get(1).shape());
+        }
+
+        @Override
+        public long bytes(List<TensorType> inputs, List<TensorType> outputs) {
+            TensorType x = inputs.get(0);
+            return Operation.super.bytes(inputs, outputs)
+                    - Operation.bytes(x)
+                    + conv.coveredBytes(x, inputs.get(1).shape());
         }
     }
 
@@ -353,6 +374,12 @@ public record Conv2d(
         @Override
         public long macs(List<TensorType> inputs, List<TensorType> outputs) {
             return Conv2d.macs(inputs.get(1).shape(), weight);
+        }
+
+        @Override
+        public long bytes(List<TensorType> inputs, List<TensorType> outputs) {
+            TensorType x = inputs.get(0);
+            return Operation.super.bytes(inputs, outputs) - Operation.bytes(x) + conv.coveredBytes(x, weight);
         }
     }
 }

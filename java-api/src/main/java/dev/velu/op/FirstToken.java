@@ -65,6 +65,11 @@ public record FirstToken() {
         }
 
         @Override
+        public long bytes(List<TensorType> inputs, List<TensorType> outputs) {
+            return 2 * Operation.bytes(outputs.get(0));
+        }
+
+        @Override
         public void toOnnx(Node node, OnnxGraph onnx) {
             onnx.define(
                     node.output(0),

@@ -113,6 +113,15 @@ public record OptimizerStep(OptimizerAlgorithm algorithm, GradientClip clip) imp
                 context, desc, learningRate, gradientNorm, counters, parameters, gradients, state0, state1);
     }
 
+    /** Parameters and states are read and written. */
+    @Override
+    public long bytes(List<TensorType> inputs, List<TensorType> outputs) {
+        return Operation.super.bytes(inputs, outputs)
+                + Operation.bytes(inputs.get(3))
+                + Operation.bytes(inputs.get(5))
+                + Operation.bytes(inputs.get(6));
+    }
+
     private static void adam(MemorySegment desc, float beta1, float beta2, float eps) {
         velu_optimizer_desc.beta1(desc, beta1);
         velu_optimizer_desc.beta2(desc, beta2);

@@ -48,6 +48,18 @@ public record ScaledLinear() {
         Eager.run(context, new BackwardWeights(), List.of(x, scale, dy), List.of(dweight));
     }
 
+    /** Whether a convolution is one that joins with the channel scale before it. */
+    static boolean takes(Node convolution) {
+        Node before = convolution.input(0).producer();
+        return before != null
+                && before.operation() instanceof ChannelScale.Forward
+                && convolution.operation() instanceof Conv2d.Forward forward
+                && forward.isLinear()
+                && convolution.input(1).type().shape().size(1) == 1
+                && convolution.input(1).type().shape().size(2) == 1
+                && convolution.input(2) == null;
+    }
+
     private static TensorType inferWeight(String operation, List<TensorType> inputs, int index, TensorType x) {
         TensorType weight = Types.floating(operation, inputs, index, "weight", 4);
         Types.sameDtype(operation, weight, "weight", x, "x");

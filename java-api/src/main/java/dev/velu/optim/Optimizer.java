@@ -2,6 +2,7 @@ package dev.velu.optim;
 
 import dev.velu.device.Context;
 import dev.velu.device.VeluException;
+import dev.velu.graph.Phase;
 import dev.velu.graph.Plan;
 import dev.velu.nn.Parameters;
 import dev.velu.op.GradientNorm;
@@ -73,7 +74,8 @@ public final class Optimizer {
                     List.of(SCALAR),
                     List.of(parameters.gradients()),
                     List.of(gradientNorm),
-                    "optimizer");
+                    "optimizer",
+                    Phase.OPTIMIZER);
         }
         plan.append(
                 new OptimizerStep(algorithm, clip),
@@ -95,7 +97,8 @@ public final class Optimizer {
                         !states.isEmpty() ? states.get(0) : MemorySegment.NULL,
                         states.size() > 1 ? states.get(1) : MemorySegment.NULL),
                 List.of(),
-                "optimizer");
+                "optimizer",
+                Phase.OPTIMIZER);
     }
 
     /** Device memory of the rate, an F32 scalar: what copies to it without waiting writes here. */

@@ -3,12 +3,15 @@ package dev.velu.selftest;
 import dev.velu.bindings.VeluNative;
 import dev.velu.bindings.velu_conv2d_desc;
 import dev.velu.op.Conv2d;
+import dev.velu.op.Conv2dPacked;
 import dev.velu.op.Pointwise;
 import dev.velu.selftest.oracle.Conv2dOracle;
 import dev.velu.tensor.DType;
+import dev.velu.tensor.Shape;
 import dev.velu.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /** Convolution: stride, padding, dilation, groups, depthwise, bias, activation, pitch, odd sizes. */
 final class Conv2dCheck {
@@ -39,6 +42,10 @@ final class Conv2dCheck {
             fused(probe, CASES[1], functions[i], i % 2 == 0);
             fused(probe, CASES[2], functions[i], i % 2 == 1);
             fused(probe, CASES[6], functions[i], i % 2 == 0);
+        }
+        for (int i = 0; i < functions.length; i++) {
+            packed(probe, CASES[1 + i % 3], functions[i], i % 2 == 0);
+            packed(probe, CASES[6], functions[i], i % 2 == 1);
         }
         pitched(probe, CASES[1], null, 33);
         pitched(probe, CASES[2], null, 7);
@@ -188,6 +195,68 @@ final class Conv2dCheck {
                                 withBias ? Numbers.absolute(bias) : null));
             });
         }
+    }
+
+    /** Packed for inference, with scale, shift and residual, which may be y. */
+    private static void packed(Probe probe, Conv2dOracle o, Pointwise function, boolean inPlace) {
+        float[] x = probe.data(Numbers.normal(1, o.xSize(), 1));
+        float[] weight = probe.data(Numbers.normal(2, o.weightSize(), 0.3));
+        float[] shift = Numbers.normal(3, o.outputs(), 1);
+        float[] residual = probe.data(Numbers.normal(4, o.ySize(), 1));
+        float[] scale = new float[o.outputs()];
+        double[] scaled = Numbers.wide(weight);
+        for (int i = 0; i < weight.length; i++) {
+            // Powers of two: a scaled weight is then not rounded, whatever the type.
+            int channel = i / (weight.length / o.outputs());
+            scale[channel] = channel % 2 == 0 ? 0.5f : -2;
+            scaled[i] *= scale[channel];
+        }
+        double[] z = o.forward(Numbers.wide(x), scaled, Numbers.wide(shift));
+        double[] magnitude = o.forward(Numbers.absolute(x), absolute(scaled), Numbers.absolute(shift));
+        double[] stored = new double[z.length];
+        for (int i = 0; i < z.length; i++) {
+            // A pass of its own may add shift and residual to a convolution that is stored already.
+            stored[i] = z[i] - shift[i % shift.length];
+            z[i] += residual[i];
+            magnitude[i] += Math.abs(residual[i]);
+        }
+        Conv2dPacked form = new Conv2dPacked(o.conv(), Shape.of(weightShape(o)));
+        String name = name(o) + " " + function.label() + (inPlace ? " residual in place" : " residual");
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment desc = desc(probe, arena, o);
+            velu_conv2d_desc.activation(desc, function.code());
+            probe.trial("conv2d_packed_forward", name, desc, trial -> {
+                Tensor image = trial.data(x, xShape(o));
+                Tensor y = inPlace ? trial.updatedData(residual, yShape(o)) : trial.result(yShape(o));
+                long bytes =
+                        form.packedType(trial.context(), image.type()).shape().size(0);
+                try (Tensor packed = Tensor.allocate(trial.context(), DType.U8, bytes)) {
+                    Tensor packedBias = trial.output(DType.F32, o.outputs());
+                    form.pack(
+                            trial.context(),
+                            image.type(),
+                            trial.input(weight, weightShape(o)),
+                            null,
+                            trial.input(scale, o.outputs()),
+                            trial.input(shift, o.outputs()),
+                            packed,
+                            packedBias);
+                    form.forward(
+                            trial.context(),
+                            image,
+                            packed,
+                            packedBias,
+                            inPlace ? y : trial.data(residual, yShape(o)),
+                            function,
+                            y);
+                    ActivationCheck.compareFused(trial, y, function, z, magnitude, stored);
+                }
+            });
+        }
+    }
+
+    private static double[] absolute(double[] values) {
+        return Arrays.stream(values).map(Math::abs).toArray();
     }
 
     /**

@@ -6,6 +6,7 @@ import dev.velu.bindings.velu_linear_desc;
 import dev.velu.bindings.velu_scaled_linear_desc;
 import dev.velu.device.Context;
 import dev.velu.device.Device;
+import dev.velu.device.DeviceInfo;
 import dev.velu.device.Status;
 import dev.velu.device.Stream;
 import dev.velu.device.VeluException;
@@ -21,6 +22,7 @@ import dev.velu.op.Cast;
 import dev.velu.op.ChannelScale;
 import dev.velu.op.Concat;
 import dev.velu.op.Conv2d;
+import dev.velu.op.Conv2dPacked;
 import dev.velu.op.Dropout;
 import dev.velu.op.GlobalAvgPool;
 import dev.velu.op.GradientNorm;
@@ -63,6 +65,9 @@ import java.util.function.Consumer;
 public final class SpeedTest {
     private static final long GIB = 1L << 30;
     private static final long MIB = 1L << 20;
+    /** Times that the limits are measured where only the best counts: what else runs on the machine slows some down. */
+    private static final int LIMIT_ROUNDS = 2;
+
     /** Pixels x channels of VeLU's sites in the four stages of ResNet-50 at 224 pixels, for a batch of 32. */
     private static final long[][] ROWS = {{100_352, 64}, {25_088, 256}, {6_272, 512}, {1_568, 2048}};
     /** Trainable values of ResNet-50. */
@@ -81,6 +86,14 @@ public final class SpeedTest {
             return device.kind() == Device.Kind.CPU
                     ? new Sizes(48 * MIB, 4, 1024, 4096)
                     : new Sizes(2 * GIB, 256, 8192, 262_144);
+        }
+
+        /** Made smaller until the limits can be measured in this much memory. */
+        private Sizes within(long bytes) {
+            boolean fits = traffic <= bytes && 4L * Float.BYTES * side * side <= bytes;
+            return fits || side < 512
+                    ? this
+                    : new Sizes(traffic / 4, Math.max(1, batch / 4), side / 2, rows).within(bytes);
         }
     }
 
@@ -140,6 +153,27 @@ public final class SpeedTest {
         }
     }
 
+    /**
+     * Measures what the device does at best, in a second or two: the fastest of several kinds of work, so that hardly an
+     * operation is faster. Memory is a copy or a pass in place, which spares the lines that are only read to be overwritten;
+     * arithmetic is a matrix product or a convolution.
+     *
+     * @param dtypes that arithmetic is measured in
+     * @throws VeluException if the device does not compute in one of them
+     */
+    public static Limits limits(Context context, List<DType> dtypes) {
+        try (Stopwatch stopwatch = new Stopwatch(context)) {
+            Sizes sizes = Sizes.of(context.device())
+                    .within(DeviceInfo.query(context.device()).memoryFree() / 2);
+            SpeedTest test = new SpeedTest(context, sizes, m -> {}, n -> {}, stopwatch);
+            Limits best = test.measureLimits(dtypes);
+            for (int round = 0; round < LIMIT_ROUNDS; round++) {
+                best = best.orBetter(test.measureLimits(dtypes)).orBetter(test.passAndConvolution(dtypes));
+            }
+            return best;
+        }
+    }
+
     // ---- Limits
     // ----------------------------------------------------------------------------------------------------------
 
@@ -172,6 +206,28 @@ public final class SpeedTest {
             release();
         }
         return new Limits(2e3 * elements * Float.BYTES / copy, flops);
+    }
+
+    private Limits passAndConvolution(List<DType> dtypes) {
+        long elements = sizes.traffic / Float.BYTES;
+        Tensor x = random(DType.F32, elements);
+        Activation relu = new Activation(Pointwise.RELU);
+        double pass = stopwatch.time(() -> relu.forward(context, x, x)).median();
+        release();
+        Map<DType, Double> flops = new EnumMap<>(DType.class);
+        long side = 14;
+        long channels = 256;
+        for (DType type : dtypes) {
+            Tensor image = random(type, 2L * batch, side, side, channels);
+            Tensor weight = random(type, channels, 3, 3, channels);
+            Tensor y = tensor(type, 2L * batch, side, side, channels);
+            double milliseconds = stopwatch
+                    .time(() -> Conv2d.of(1, 1).forward(context, image, weight, null, y))
+                    .median();
+            flops.put(type, 2e3 * image.shape().elements() * channels * 9 / milliseconds);
+            release();
+        }
+        return new Limits(2e3 * elements * Float.BYTES / pass, flops);
     }
 
     // ---- Operations
@@ -423,6 +479,17 @@ public final class SpeedTest {
                 Tensor weight = random(dtype, out, kernel, kernel, inGroup);
                 Tensor y = tensor(dtype, batch, outSide, outSide, out);
                 return () -> conv.forward(context, x, weight, null, y);
+            });
+            measure("conv2d_packed_forward", name, desc, xBytes + yBytes + weightBytes, flops, () -> {
+                Tensor x = random(dtype, batch, side, side, in);
+                Tensor weight = random(DType.F32, out, kernel, kernel, inGroup);
+                Conv2dPacked form = new Conv2dPacked(conv, weight.shape());
+                Tensor packed = tensor(
+                        DType.U8, form.packedType(context, x.type()).shape().size(0));
+                Tensor bias = tensor(DType.F32, out);
+                form.pack(context, x.type(), weight, null, null, null, packed, bias);
+                Tensor y = tensor(dtype, batch, outSide, outSide, out);
+                return () -> form.forward(context, x, packed, bias, null, null, y);
             });
             measure("conv2d_backward_data", name, desc, xBytes + yBytes + weightBytes, flops, () -> {
                 Tensor dy = random(dtype, batch, outSide, outSide, out);

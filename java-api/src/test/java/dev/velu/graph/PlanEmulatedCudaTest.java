@@ -66,6 +66,24 @@ class PlanEmulatedCudaTest {
     }
 
     @Test
+    void aTimedRunMakesSingleCallsAndKeepsTheRecording() {
+        try (Plan plan = plan(null);
+                CallTimes times = plan.callTimes()) {
+            run(plan, 1, 2, 3, 4);
+            run(plan, 1, 2, 3, 4);
+            assertThat(plan.recorded()).isTrue();
+            context.upload(MemorySegment.ofArray(new float[] {5, -6, 0, 1}), plan.input("x"));
+            long before = System.nanoTime();
+            plan.run(times);
+            assertThat(List.of(before, times.begin(0), times.end(0), times.begin(1), times.end(1)))
+                    .isSorted();
+            assertThat(read(plan.result("y"), 4)).containsExactly(10, -6, 0, 2);
+            assertThat(run(plan, 1, -1, 0, 0)).containsExactly(2, -1, 0, 0);
+            assertThat(plan.recorded()).isTrue();
+        }
+    }
+
+    @Test
     void aPropertyKeepsToSingleCalls() {
         System.setProperty(GRAPHS, "false");
         try (Plan plan = plan(null)) {
@@ -90,7 +108,8 @@ class PlanEmulatedCudaTest {
                     List.of(TensorType.f32()),
                     List.of(gradients),
                     List.of(norm),
-                    "");
+                    "",
+                    Phase.OPTIMIZER);
             assertThat(plan.recorded()).isFalse();
             run(plan, 1, 2, 3, 4);
             assertThat(read(norm, 1)).containsExactly(5);
@@ -135,7 +154,14 @@ class PlanEmulatedCudaTest {
     @Test
     void aRunThatCannotBeRecordedNamesTheOperationAndTheContextGoesOn() {
         try (Plan plan = plan(null)) {
-            plan.append(new Waiting(), List.of(FOUR), List.of(), List.of(plan.result("y")), List.of(), "layer1.wait");
+            plan.append(
+                    new Waiting(),
+                    List.of(FOUR),
+                    List.of(),
+                    List.of(plan.result("y")),
+                    List.of(),
+                    "layer1.wait",
+                    Phase.FORWARD);
             run(plan, 1, 2, 3, 4);
             assertThatExceptionOfType(VeluException.class)
                     .isThrownBy(plan::run)

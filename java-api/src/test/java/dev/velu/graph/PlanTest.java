@@ -38,7 +38,14 @@ class PlanTest {
     }
 
     private void append(Plan plan, MemorySegment gradients, MemorySegment norm) {
-        plan.append(new GradientNorm(), List.of(FOUR), List.of(SCALAR), List.of(gradients), List.of(norm), "");
+        plan.append(
+                new GradientNorm(),
+                List.of(FOUR),
+                List.of(SCALAR),
+                List.of(gradients),
+                List.of(norm),
+                "",
+                Phase.OPTIMIZER);
     }
 
     @Test
@@ -130,7 +137,13 @@ class PlanTest {
             MemorySegment memory = context.allocate(16);
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> plan.append(
-                            new GradientNorm(), List.of(FOUR), List.of(FOUR), List.of(memory), List.of(memory), ""))
+                            new GradientNorm(),
+                            List.of(FOUR),
+                            List.of(FOUR),
+                            List.of(memory),
+                            List.of(memory),
+                            "",
+                            Phase.OPTIMIZER))
                     .withMessageContaining("outputs are [F32 [4]], expected [F32 []]");
         }
     }

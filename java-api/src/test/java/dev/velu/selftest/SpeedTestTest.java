@@ -25,7 +25,7 @@ class SpeedTestTest {
         }
 
         assertThat(limits).hasSize(1);
-        assertThat(limits.getFirst().copyBytesPerSecond()).isPositive();
+        assertThat(limits.getFirst().memoryBytesPerSecond()).isPositive();
         assertThat(measurements).allSatisfy(m -> {
             assertThat(m.milliseconds()).isPositive();
             assertThat(m.spread()).isNotNegative();

@@ -68,10 +68,10 @@ public class VeluNative {
     public static final AddressLayout C_POINTER = ValueLayout.ADDRESS
             .withTargetLayout(MemoryLayout.sequenceLayout(java.lang.Long.MAX_VALUE, JAVA_BYTE));
     public static final ValueLayout.OfLong C_LONG = ValueLayout.JAVA_LONG;
-    private static final int VELU_ABI_VERSION = (int)3L;
+    private static final int VELU_ABI_VERSION = (int)4L;
     /**
      * {@snippet lang=c :
-     * #define VELU_ABI_VERSION 3
+     * #define VELU_ABI_VERSION 4
      * }
      */
     public static int VELU_ABI_VERSION() {
@@ -3140,6 +3140,255 @@ public class VeluNative {
         }
     }
 
+    private static class velu_conv2d_packed_bytes {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_conv2d_packed_bytes");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_packed_bytes(velu_context *context, const velu_conv2d_desc *desc, int64_t *bytes)
+     * }
+     */
+    public static FunctionDescriptor velu_conv2d_packed_bytes$descriptor() {
+        return velu_conv2d_packed_bytes.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_packed_bytes(velu_context *context, const velu_conv2d_desc *desc, int64_t *bytes)
+     * }
+     */
+    public static MethodHandle velu_conv2d_packed_bytes$handle() {
+        return velu_conv2d_packed_bytes.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_packed_bytes(velu_context *context, const velu_conv2d_desc *desc, int64_t *bytes)
+     * }
+     */
+    public static MemorySegment velu_conv2d_packed_bytes$address() {
+        return velu_conv2d_packed_bytes.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_packed_bytes(velu_context *context, const velu_conv2d_desc *desc, int64_t *bytes)
+     * }
+     */
+    public static int velu_conv2d_packed_bytes(MemorySegment context, MemorySegment desc, MemorySegment bytes) {
+        var mh$ = velu_conv2d_packed_bytes.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_conv2d_packed_bytes", context, desc, bytes);
+            }
+            return (int)mh$.invokeExact(context, desc, bytes);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_conv2d_pack {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_conv2d_pack");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_pack(velu_context *context, const velu_conv2d_desc *desc, const float *weight, const float *bias, const float *scale, const float *shift, void *packed, float *packed_bias)
+     * }
+     */
+    public static FunctionDescriptor velu_conv2d_pack$descriptor() {
+        return velu_conv2d_pack.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_pack(velu_context *context, const velu_conv2d_desc *desc, const float *weight, const float *bias, const float *scale, const float *shift, void *packed, float *packed_bias)
+     * }
+     */
+    public static MethodHandle velu_conv2d_pack$handle() {
+        return velu_conv2d_pack.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_pack(velu_context *context, const velu_conv2d_desc *desc, const float *weight, const float *bias, const float *scale, const float *shift, void *packed, float *packed_bias)
+     * }
+     */
+    public static MemorySegment velu_conv2d_pack$address() {
+        return velu_conv2d_pack.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_pack(velu_context *context, const velu_conv2d_desc *desc, const float *weight, const float *bias, const float *scale, const float *shift, void *packed, float *packed_bias)
+     * }
+     */
+    public static int velu_conv2d_pack(MemorySegment context, MemorySegment desc, MemorySegment weight, MemorySegment bias, MemorySegment scale, MemorySegment shift, MemorySegment packed, MemorySegment packed_bias) {
+        var mh$ = velu_conv2d_pack.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_conv2d_pack", context, desc, weight, bias, scale, shift, packed, packed_bias);
+            }
+            return (int)mh$.invokeExact(context, desc, weight, bias, scale, shift, packed, packed_bias);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_conv2d_packed_prepare {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_INT
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_conv2d_packed_prepare");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_packed_prepare(velu_context *context, const velu_conv2d_desc *desc, int32_t has_residual)
+     * }
+     */
+    public static FunctionDescriptor velu_conv2d_packed_prepare$descriptor() {
+        return velu_conv2d_packed_prepare.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_packed_prepare(velu_context *context, const velu_conv2d_desc *desc, int32_t has_residual)
+     * }
+     */
+    public static MethodHandle velu_conv2d_packed_prepare$handle() {
+        return velu_conv2d_packed_prepare.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_packed_prepare(velu_context *context, const velu_conv2d_desc *desc, int32_t has_residual)
+     * }
+     */
+    public static MemorySegment velu_conv2d_packed_prepare$address() {
+        return velu_conv2d_packed_prepare.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_packed_prepare(velu_context *context, const velu_conv2d_desc *desc, int32_t has_residual)
+     * }
+     */
+    public static int velu_conv2d_packed_prepare(MemorySegment context, MemorySegment desc, int has_residual) {
+        var mh$ = velu_conv2d_packed_prepare.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_conv2d_packed_prepare", context, desc, has_residual);
+            }
+            return (int)mh$.invokeExact(context, desc, has_residual);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_conv2d_packed_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_conv2d_packed_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_packed_forward(velu_context *context, const velu_conv2d_desc *desc, const void *x, const void *packed, const float *packed_bias, const void *residual, void *y)
+     * }
+     */
+    public static FunctionDescriptor velu_conv2d_packed_forward$descriptor() {
+        return velu_conv2d_packed_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_packed_forward(velu_context *context, const velu_conv2d_desc *desc, const void *x, const void *packed, const float *packed_bias, const void *residual, void *y)
+     * }
+     */
+    public static MethodHandle velu_conv2d_packed_forward$handle() {
+        return velu_conv2d_packed_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_packed_forward(velu_context *context, const velu_conv2d_desc *desc, const void *x, const void *packed, const float *packed_bias, const void *residual, void *y)
+     * }
+     */
+    public static MemorySegment velu_conv2d_packed_forward$address() {
+        return velu_conv2d_packed_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_conv2d_packed_forward(velu_context *context, const velu_conv2d_desc *desc, const void *x, const void *packed, const float *packed_bias, const void *residual, void *y)
+     * }
+     */
+    public static int velu_conv2d_packed_forward(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment packed, MemorySegment packed_bias, MemorySegment residual, MemorySegment y) {
+        var mh$ = velu_conv2d_packed_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_conv2d_packed_forward", context, desc, x, packed, packed_bias, residual, y);
+            }
+            return (int)mh$.invokeExact(context, desc, x, packed, packed_bias, residual, y);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class velu_linear_prepare {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             VeluNative.C_INT,
@@ -4220,6 +4469,71 @@ public class VeluNative {
                 traceDowncall("velu_batch_norm_forward_inference", context, desc, x, weight, bias, residual, lambda, running_mean, running_var, y, moments);
             }
             return (int)mh$.invokeExact(context, desc, x, weight, bias, residual, lambda, running_mean, running_var, y, moments);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_batch_norm_fold {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_batch_norm_fold");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_batch_norm_fold(velu_context *context, const velu_batch_norm_desc *desc, const float *weight, const float *bias, const float *running_mean, const float *running_var, float *scale, float *shift)
+     * }
+     */
+    public static FunctionDescriptor velu_batch_norm_fold$descriptor() {
+        return velu_batch_norm_fold.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_batch_norm_fold(velu_context *context, const velu_batch_norm_desc *desc, const float *weight, const float *bias, const float *running_mean, const float *running_var, float *scale, float *shift)
+     * }
+     */
+    public static MethodHandle velu_batch_norm_fold$handle() {
+        return velu_batch_norm_fold.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_batch_norm_fold(velu_context *context, const velu_batch_norm_desc *desc, const float *weight, const float *bias, const float *running_mean, const float *running_var, float *scale, float *shift)
+     * }
+     */
+    public static MemorySegment velu_batch_norm_fold$address() {
+        return velu_batch_norm_fold.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_batch_norm_fold(velu_context *context, const velu_batch_norm_desc *desc, const float *weight, const float *bias, const float *running_mean, const float *running_var, float *scale, float *shift)
+     * }
+     */
+    public static int velu_batch_norm_fold(MemorySegment context, MemorySegment desc, MemorySegment weight, MemorySegment bias, MemorySegment running_mean, MemorySegment running_var, MemorySegment scale, MemorySegment shift) {
+        var mh$ = velu_batch_norm_fold.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_batch_norm_fold", context, desc, weight, bias, running_mean, running_var, scale, shift);
+            }
+            return (int)mh$.invokeExact(context, desc, weight, bias, running_mean, running_var, scale, shift);
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }

@@ -21,6 +21,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t memory_free;
  *     int32_t cores;
  *     int32_t isa;
+ *     int32_t dtypes;
+ *     int32_t reserved;
  *     char name[128];
  * }
  * }
@@ -38,6 +40,8 @@ public class velu_device_info {
         VeluNative.C_LONG.withName("memory_free"),
         VeluNative.C_INT.withName("cores"),
         VeluNative.C_INT.withName("isa"),
+        VeluNative.C_INT.withName("dtypes"),
+        VeluNative.C_INT.withName("reserved"),
         MemoryLayout.sequenceLayout(128, VeluNative.C_CHAR).withName("name")
     ).withName("velu_device_info");
 
@@ -310,6 +314,94 @@ public class velu_device_info {
      */
     public static void isa(MemorySegment struct, int fieldValue) {
         struct.set(isa$LAYOUT, isa$OFFSET, fieldValue);
+    }
+
+    private static final OfInt dtypes$LAYOUT = (OfInt)$LAYOUT.select(groupElement("dtypes"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t dtypes
+     * }
+     */
+    public static final OfInt dtypes$layout() {
+        return dtypes$LAYOUT;
+    }
+
+    private static final long dtypes$OFFSET = $LAYOUT.byteOffset(groupElement("dtypes"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t dtypes
+     * }
+     */
+    public static final long dtypes$offset() {
+        return dtypes$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t dtypes
+     * }
+     */
+    public static int dtypes(MemorySegment struct) {
+        return struct.get(dtypes$LAYOUT, dtypes$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t dtypes
+     * }
+     */
+    public static void dtypes(MemorySegment struct, int fieldValue) {
+        struct.set(dtypes$LAYOUT, dtypes$OFFSET, fieldValue);
+    }
+
+    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final OfInt reserved$layout() {
+        return reserved$LAYOUT;
+    }
+
+    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final long reserved$offset() {
+        return reserved$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static int reserved(MemorySegment struct) {
+        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static void reserved(MemorySegment struct, int fieldValue) {
+        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
     }
 
     private static final SequenceLayout name$LAYOUT = (SequenceLayout)$LAYOUT.select(groupElement("name"));

@@ -32,7 +32,7 @@ public final class InferenceStep implements AutoCloseable {
         this.context = context;
         batch = Math.toIntExact(network.logits().type().shape().size(0));
         classes = network.spec().classes();
-        TrainingGraph.evaluation(network);
+        TrainingGraph.inference(network, context);
         plan = Plan.of(network.graph(), network.parameters(), context);
         try {
             pipeline = new StepPipeline(plan, context, null);
@@ -48,6 +48,14 @@ public final class InferenceStep implements AutoCloseable {
         lossOffset = plan.resultOffset(TrainingGraph.LOSS);
         top1Offset = plan.resultOffset(TrainingGraph.TOP1);
         top5Offset = plan.resultOffset(TrainingGraph.TOP5);
+    }
+
+    /**
+     * Takes over parameters that have changed since the first batch: convolutions run on copies of their weights, with the batch
+     * norm that follows taken in. Batches under way are not affected.
+     */
+    public void refresh() {
+        plan.refresh();
     }
 
     /**

@@ -1,6 +1,7 @@
 package dev.velu.models;
 
 import dev.velu.device.Device;
+import dev.velu.device.DeviceInfo;
 import dev.velu.op.ActivationFunction;
 import dev.velu.tensor.DType;
 import java.util.Arrays;
@@ -81,11 +82,19 @@ public record NetworkSpec(
             return dtype;
         }
 
-        /** @throws IllegalArgumentException if networks are not computed in it on the device */
+        /** @throws IllegalArgumentException if networks are not computed in it on the device; says what the device lacks */
         public void requireOn(Device device) {
             if (this == BF16 && device.kind() == Device.Kind.CPU) {
-                throw new IllegalArgumentException("precision " + label() + " is not computed on device " + device
-                        + "; use precision " + FP32.label() + " or a CUDA device");
+                requireOn(DeviceInfo.query(device));
+            }
+        }
+
+        void requireOn(DeviceInfo device) {
+            if (this == BF16 && !device.bfloat16()) {
+                throw new IllegalArgumentException("precision " + label() + " is not computed on device "
+                        + device.device() + ", whose processor (" + device.name()
+                        + ") has no AVX512_BF16; use precision "
+                        + FP32.label() + " or a CUDA device");
             }
         }
     }

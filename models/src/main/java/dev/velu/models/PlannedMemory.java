@@ -12,15 +12,22 @@ import dev.velu.optim.OptimizerAlgorithm;
  * @param parameters trainable values and buffers
  * @param gradients as large as the trainable values; 0 for inference
  * @param optimizerState 0 for inference
+ * @param packedParameters copies of weights as inference takes them; 0 for training
  * @param temporaries activations and their gradients, as the planner lays them out
  * @param inputsAndResults one batch of pixels and labels, on CUDA two more on their way; loss, counts, moments or logits
  * @param workspace scratch memory of the largest operation
  */
 public record PlannedMemory(
-        long parameters, long gradients, long optimizerState, long temporaries, long inputsAndResults, long workspace) {
+        long parameters,
+        long gradients,
+        long optimizerState,
+        long packedParameters,
+        long temporaries,
+        long inputsAndResults,
+        long workspace) {
 
     public long total() {
-        return parameters + gradients + optimizerState + temporaries + inputsAndResults + workspace;
+        return parameters + gradients + optimizerState + packedParameters + temporaries + inputsAndResults + workspace;
     }
 
     /**
@@ -38,7 +45,7 @@ public record PlannedMemory(
     /** For inference. */
     public static PlannedMemory inference(NetworkSpec spec, int batch, Context context) {
         Network network = Network.build(spec, new Parameters(), batch, false, NormalizeImage.imageNet());
-        TrainingGraph.evaluation(network);
+        TrainingGraph.inference(network, context);
         return of(network, 0, 0, context);
     }
 
@@ -48,6 +55,7 @@ public record PlannedMemory(
                 network.parameters().trainableBytes() + network.parameters().bufferBytes(),
                 gradients,
                 state,
+                plan.constants(),
                 plan.temporaries(),
                 plan.inputs() + StepPipeline.stagedBytes(network.graph(), context) + plan.results(),
                 Plan.prepare(network.graph(), context));

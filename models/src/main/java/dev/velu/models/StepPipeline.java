@@ -39,6 +39,9 @@ final class StepPipeline implements AutoCloseable {
     private final boolean staged;
     private final Slot[] slots;
     private Slot awaited;
+    /** Times the steps, or null. */
+    private StepRecorder recorder;
+
     private int oldest;
     private int inFlight;
 
@@ -115,6 +118,11 @@ final class StepPipeline implements AutoCloseable {
         return stages(context) ? CAPACITY_ON_CUDA * batch : 0;
     }
 
+    /** Lets the steps that follow be timed, until as many are recorded as it has room for. */
+    void recordWith(StepRecorder next) {
+        recorder = next;
+    }
+
     /** Steps that can be under way before the oldest has to be awaited. */
     int capacity() {
         return slots.length;
@@ -136,6 +144,12 @@ final class StepPipeline implements AutoCloseable {
         if (inFlight == slots.length) {
             throw new IllegalStateException(inFlight + " steps are under way, all there is room for; await one first");
         }
+        if (recorder != null && !recorder.isActive()) {
+            recorder = null;
+        }
+        if (recorder != null) {
+            recorder.submitted();
+        }
         Slot slot = slots[(oldest + inFlight) % slots.length];
         if (staged) {
             submitStaged(slot, batchImages, batchLabels, stepNumber, learningRate);
@@ -149,7 +163,7 @@ final class StepPipeline implements AutoCloseable {
             if (optimizer != null) {
                 optimizer.learningRate(learningRate);
             }
-            plan.run();
+            runPlan();
             context.download(results, slot.resultsOnHost);
         }
         inFlight++;
@@ -172,11 +186,19 @@ final class StepPipeline implements AutoCloseable {
             slot.learningRate.set(ValueLayout.JAVA_FLOAT, 0, learningRate);
             context.uploadAsync(slot.learningRate, optimizer.learningRate(), COMPUTE);
         }
-        plan.run();
+        runPlan();
         context.downloadAsync(results, slot.resultsOnHost, COMPUTE);
         slot.done.record(COMPUTE);
         // Last, so that the device has its work while the host waits for the batch to be copied.
         slot.uploaded.synchronize();
+    }
+
+    private void runPlan() {
+        if (recorder == null) {
+            plan.run();
+        } else {
+            recorder.run();
+        }
     }
 
     private void stage(MemorySegment host, MemorySegment device) {

@@ -1,7 +1,9 @@
 package dev.velu.models;
 
+import dev.velu.device.Context;
 import dev.velu.graph.Autodiff;
 import dev.velu.graph.Fusion;
+import dev.velu.graph.Packing;
 import dev.velu.graph.Value;
 import dev.velu.op.SoftmaxCrossEntropy;
 import dev.velu.op.TopK;
@@ -34,6 +36,13 @@ final class TrainingGraph {
         Autodiff.differentiate(network.graph(), loss);
     }
 
+    /** Adds what {@link #evaluation} adds, and prepares the parameters for inference on a context. */
+    static void inference(Network network, Context context) {
+        evaluation(network);
+        Packing.pack(network.graph(), context);
+        Fusion.fuse(network.graph(), false);
+    }
+
     /** Adds loss without label smoothing and both counts, and keeps the logits. */
     static void evaluation(Network network) {
         Value labels = labels(network);
@@ -41,7 +50,6 @@ final class TrainingGraph {
         network.graph().result(LOSS, new SoftmaxCrossEntropy(0).apply(network.graph(), network.logits(), labels));
         network.graph().result(TOP1, new TopK(1).apply(network.graph(), network.logits(), labels));
         network.graph().result(TOP5, new TopK(5).apply(network.graph(), network.logits(), labels));
-        Fusion.fuse(network.graph(), false);
     }
 
     private static Value labels(Network network) {

@@ -28,6 +28,7 @@ public final class TrainingStep implements AutoCloseable {
     private final long lossOffset;
     private final long top1Offset;
     private final long[] w2Offsets;
+    private StepRecorder recorder;
     private long nextStep;
 
     /**
@@ -115,6 +116,26 @@ public final class TrainingStep implements AutoCloseable {
         pipeline.await();
     }
 
+    /**
+     * Times the steps submitted from now on, each native call by itself, and ends an earlier recording.
+     *
+     * @param steps to record; those that follow run as ever
+     */
+    public StepRecorder record(int steps) {
+        stopRecording();
+        recorder = new StepRecorder(plan, steps);
+        pipeline.recordWith(recorder);
+        return recorder;
+    }
+
+    private void stopRecording() {
+        if (recorder != null) {
+            pipeline.recordWith(null);
+            recorder.close();
+            recorder = null;
+        }
+    }
+
     /** Steps submitted and not awaited yet. */
     public int inFlight() {
         return pipeline.inFlight();
@@ -153,6 +174,7 @@ public final class TrainingStep implements AutoCloseable {
     @Override
     public void close() {
         try {
+            stopRecording();
             pipeline.close();
         } finally {
             plan.close();

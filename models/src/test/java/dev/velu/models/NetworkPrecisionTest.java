@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatNoException;
 
 import dev.velu.device.Device;
+import dev.velu.device.DeviceInfo;
+import dev.velu.device.Isa;
 import dev.velu.graph.Plan;
 import dev.velu.models.NetworkSpec.Precision;
 import dev.velu.nn.Parameters;
@@ -73,13 +75,29 @@ class NetworkPrecisionTest {
                 .matches(value -> value.type().equals(TensorType.f32(BATCH, CLASSES)));
     }
 
+    private static DeviceInfo cpu(boolean bfloat16) {
+        return new DeviceInfo(Device.cpu(), "Old Processor", 1L << 30, 1L << 29, 2, Isa.AVX2, bfloat16, null);
+    }
+
     @Test
-    void theCpuComputesInFloat32Only() {
+    void aCpuWithoutBfloat16ComputesInFloat32Only() {
+        assertThatNoException().isThrownBy(() -> Precision.FP32.requireOn(cpu(false)));
+        assertThatNoException().isThrownBy(() -> Precision.BF16.requireOn(cpu(true)));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Precision.BF16.requireOn(cpu(false)))
+                .withMessage("precision bf16 is not computed on device cpu, whose processor (Old Processor) has no"
+                        + " AVX512_BF16; use precision fp32 or a CUDA device");
+    }
+
+    @Test
+    void aDeviceIsAskedOnlyForWhatItMayLack() {
         assertThatNoException().isThrownBy(() -> Precision.FP32.requireOn(Device.cpu()));
         assertThatNoException().isThrownBy(() -> Precision.BF16.requireOn(Device.cuda(0)));
-        assertThatIllegalArgumentException()
-                .isThrownBy(() -> Precision.BF16.requireOn(Device.cpu()))
-                .withMessage("precision bf16 is not computed on device cpu; use precision fp32 or a CUDA device");
+        if (DeviceInfo.query(Device.cpu()).bfloat16()) {
+            assertThatNoException().isThrownBy(() -> Precision.BF16.requireOn(Device.cpu()));
+        } else {
+            assertThatIllegalArgumentException().isThrownBy(() -> Precision.BF16.requireOn(Device.cpu()));
+        }
     }
 
     @Test

@@ -172,6 +172,43 @@ class StepsEmulatedCudaTest {
     }
 
     @Test
+    void recordedStepsAmongOthersLearnWhatTheyWouldHave() {
+        MemorySegment images = cuda.allocateHost(TinyNetwork.IMAGE_BYTES);
+        MemorySegment labels = cuda.allocateHost(TinyNetwork.LABEL_BYTES);
+        List<Outcome> expected = train(TinyNetwork.on(cuda, true), cuda);
+        List<Outcome> outcomes = new ArrayList<>();
+        try (TrainingStep step = trainingStep(TinyNetwork.on(cuda, true), cuda)) {
+            StepRecorder recorder = null;
+            for (int i = 0; i < STEPS; i++) {
+                if (i == 2) {
+                    recorder = step.record(2);
+                }
+                boolean recorded = i == 2 || i == 3;
+                if (recorded) {
+                    recorder.begin();
+                }
+                TinyNetwork.batch(i, images, labels);
+                step.submit(images, labels, 0.1f / (1 + i));
+                if (step.inFlight() == step.capacity()) {
+                    step.await();
+                    outcomes.add(outcome(step));
+                }
+                if (recorded) {
+                    recorder.end();
+                }
+            }
+            step.await();
+            outcomes.add(outcome(step));
+            assertThat(recorder.isComplete()).isTrue();
+            for (StepProfile.Step recorded : recorder.profile().steps()) {
+                assertThat(recorded.callBegins().getFirst()).isGreaterThanOrEqualTo(recorded.copied());
+                assertThat(recorded.nativeNanos()).isBetween(1L, recorded.nanos());
+            }
+        }
+        assertThat(outcomes).isEqualTo(expected);
+    }
+
+    @Test
     void onlyTwoStepsCanBeUnderWay() {
         MemorySegment images = cuda.allocateHost(TinyNetwork.IMAGE_BYTES);
         MemorySegment labels = cuda.allocateHost(TinyNetwork.LABEL_BYTES);
