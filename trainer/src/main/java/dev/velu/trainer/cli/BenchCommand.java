@@ -10,13 +10,25 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "bench",
         sortOptions = false,
-        description = "Measures how fast a device trains. For single operations see 'velu selftest --perf'.",
+        description =
+                "Measures how fast a device trains, and how fast its operations are beside other libraries. For the share of"
+                        + " the device's limits that operations reach see 'velu selftest --perf'.",
         synopsisSubcommandLabel = "COMMAND",
         optionListHeading = "%nOptions%n",
         commandListHeading = "%nCommands%n",
         footerHeading = "%nExamples%n",
-        footer = {"  velu bench step --model resnet50 --size 64 --batch-size 8"},
-        subcommands = BenchStepCommand.class)
+        footer = {
+            "  velu bench step --model resnet50 --size 64 --batch-size 8",
+            "  velu bench velu --quick",
+            "  velu bench ops --model mobilenet_v2 --size 64 --batch-size 8"
+        },
+        subcommands = {
+            BenchStepCommand.class,
+            BenchInferenceCommand.class,
+            BenchVeluCommand.class,
+            BenchOpsCommand.class,
+            BenchCallsCommand.class
+        })
 final class BenchCommand implements Callable<Integer> {
     @Spec
     CommandSpec spec;

@@ -89,7 +89,7 @@ final class EvalCommand implements Callable<Integer> {
                 names = "--precision",
                 paramLabel = "fp32|bf16",
                 description = "What activations are stored and multiplied in, whatever the network was trained in; bf16"
-                        + " needs a GPU (default: ${DEFAULT-VALUE}).")
+                        + " needs a GPU or a CPU with AVX512_BF16 (default: ${DEFAULT-VALUE}).")
         String precision = DEFAULTS.precision();
 
         @Option(

@@ -5,6 +5,7 @@ import dev.velu.device.Status;
 import dev.velu.device.VeluException;
 import dev.velu.trainer.data.CorruptImageException;
 import dev.velu.trainer.data.DataException;
+import dev.velu.trainer.peer.PeerException;
 import dev.velu.trainer.run.RunException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -56,6 +57,7 @@ final class FailureMessage {
             case VeluException e -> e.getMessage() + remedy(e);
             case DataException e -> e.getMessage();
             case RunException e -> e.getMessage();
+            case PeerException e -> e.getMessage();
             case UnsatisfiedLinkError e -> e.getMessage();
             case OutOfMemoryError e ->
                 "out of memory (" + e.getMessage() + "); use a smaller batch or image size, or give the JVM more, e.g."

@@ -41,12 +41,16 @@ final class InfoCommand implements Callable<Integer> {
     /** The libraries are one per entry: name, version and path, or why one was not found. */
     record Backend(String kind, boolean available, String reason, List<String> libraries, List<Found> devices) {}
 
-    /** Memory in bytes; isa (of a CPU) and computeCapability (of a GPU) are null where a device has none. */
+    /**
+     * Memory in bytes; bf16 tells whether {@code --precision bf16} runs on it; isa (of a CPU) and computeCapability (of a GPU)
+     * are null where a device has none.
+     */
     record Found(
             String device,
             String name,
             int cores,
             String isa,
+            boolean bf16,
             String computeCapability,
             long memoryTotal,
             long memoryFree) {}
@@ -98,6 +102,7 @@ final class InfoCommand implements Callable<Integer> {
                     device.name(),
                     device.cores(),
                     device.isa() == null ? null : label(device.isa()),
+                    device.bfloat16(),
                     device.computeCapability(),
                     device.memoryTotal(),
                     device.memoryFree()));
@@ -139,6 +144,7 @@ final class InfoCommand implements Callable<Integer> {
     private static String describe(Found device) {
         return device.name() + ", " + device.cores()
                 + (device.isa() == null ? " multiprocessors" : " cores, " + device.isa())
+                + (device.bf16() ? ", bf16" : "")
                 + (device.computeCapability() == null ? "" : ", compute capability " + device.computeCapability())
                 + ", memory " + ByteCount.human(device.memoryTotal()) + " (" + ByteCount.human(device.memoryFree())
                 + " free)";

@@ -18,8 +18,8 @@ final class MachineOptions {
             names = "--precision",
             paramLabel = "fp32|bf16",
             description =
-                    "What activations are stored and multiplied in; bf16 needs a GPU and keeps the parameters in fp32"
-                            + " (default: ${DEFAULT-VALUE}).")
+                    "What activations are stored and multiplied in; bf16 needs a GPU or a CPU with AVX512_BF16 and"
+                            + " keeps the parameters in fp32 (default: ${DEFAULT-VALUE}).")
     String precision = DEFAULTS.precision();
 
     @Option(

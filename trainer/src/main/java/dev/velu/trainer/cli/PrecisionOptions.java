@@ -8,8 +8,8 @@ final class PrecisionOptions {
     @Option(
             names = "--precision",
             paramLabel = "fp32|bf16",
-            description =
-                    "What activations are stored and multiplied in; bf16 needs a GPU (default: ${DEFAULT-VALUE}).")
+            description = "What activations are stored and multiplied in; bf16 needs a GPU or a CPU with AVX512_BF16"
+                    + " (default: ${DEFAULT-VALUE}).")
     String precision = Precision.FP32.label();
 
     @Option(

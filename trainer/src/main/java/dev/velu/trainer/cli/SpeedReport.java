@@ -58,7 +58,7 @@ final class SpeedReport {
     void add(Isa isa, Limits best) {
         Best line = new Best(
                 SelfTestCommand.label(isa),
-                best.copyBytesPerSecond() / 1e9,
+                best.memoryBytesPerSecond() / 1e9,
                 best.flopsPerSecond().get(DType.F32) / 1e9,
                 best.flopsPerSecond().containsKey(DType.BF16)
                         ? best.flopsPerSecond().get(DType.BF16) / 1e9

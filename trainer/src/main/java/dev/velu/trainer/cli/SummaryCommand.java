@@ -128,6 +128,7 @@ final class SummaryCommand implements Callable<Integer> {
             long parameters,
             long gradients,
             long optimizerState,
+            long packedParameters,
             long temporaries,
             long inputsAndResults,
             long workspace,
@@ -137,6 +138,7 @@ final class SummaryCommand implements Callable<Integer> {
                     memory.parameters(),
                     memory.gradients(),
                     memory.optimizerState(),
+                    memory.packedParameters(),
                     memory.temporaries(),
                     memory.inputsAndResults(),
                     memory.workspace(),
@@ -275,6 +277,7 @@ final class SummaryCommand implements Callable<Integer> {
         memory.row("gradients", bytes(training.gradients()), bytes(inference.gradients()));
         memory.row(
                 "state of " + summary.optimizer(), bytes(training.optimizerState()), bytes(inference.optimizerState()));
+        memory.row("packed parameters", bytes(training.packedParameters()), bytes(inference.packedParameters()));
         memory.row("temporaries", bytes(training.temporaries()), bytes(inference.temporaries()));
         memory.row("inputs and results", bytes(training.inputsAndResults()), bytes(inference.inputsAndResults()));
         memory.row("workspace", bytes(training.workspace()), bytes(inference.workspace()));

@@ -7,9 +7,11 @@ import dev.velu.models.NetworkSpec;
 import dev.velu.nn.Parameters;
 import dev.velu.op.NormalizeImage;
 import dev.velu.trainer.cli.Table.Align;
+import dev.velu.trainer.profile.ProfileReport;
 import dev.velu.trainer.run.ProgressDisplay;
 import dev.velu.trainer.run.RunConfiguration;
 import dev.velu.trainer.run.RunException;
+import dev.velu.trainer.run.StepProfiler;
 import dev.velu.trainer.run.TrainingRun;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -19,6 +21,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -40,7 +43,8 @@ import picocli.CommandLine.Spec;
             "  velu train --data mnist --data-dir data --epochs 2 --limit-train 12000 --output runs/digits",
             "  velu train --data zip:cifar10.zip --sites head --head paper --activation gelu --optimizer nadam",
             "  velu train --weights resnet50.pth --head paper --sites head --size 128 --optimizer adam --lr 1e-5",
-            "  velu train --resume --output runs/digits"
+            "  velu train --resume --output runs/digits",
+            "  velu train --model resnet50 --size 128 --batch-size 16 --profile"
         })
 final class TrainCommand implements Callable<Integer> {
     @Option(
@@ -54,6 +58,9 @@ final class TrainCommand implements Callable<Integer> {
             names = "--resume",
             description = "Go on with the run in --output, with its own settings; it starts anew if there is none.")
     boolean resume;
+
+    @Mixin
+    ProfileOptions profile;
 
     @ArgGroup(validate = false, heading = "%nNetwork%n")
     NetworkOptions network = new NetworkOptions();
@@ -100,6 +107,7 @@ final class TrainCommand implements Callable<Integer> {
             throw new ParameterException(
                     spec.commandLine(), "give --weights or --resume, not both: a resumed run has weights of its own");
         }
+        int profiled = profile.steps(spec);
         RunConfiguration base = resume ? savedOrDefault(output) : RunConfiguration.defaults();
         RunConfiguration configuration =
                 WrongUsage.unless(spec, () -> Settings.apply(spec.commandLine().getParseResult(), base));
@@ -111,6 +119,9 @@ final class TrainCommand implements Callable<Integer> {
         Path folder = output != null ? output : freeFolder(configuration);
         try (ProgressDisplay progress = Terminal.progress();
                 TrainingRun run = new TrainingRun(configuration, folder, resume, progress)) {
+            if (profiled > 0) {
+                run.profile(profiled, this::print);
+            }
             TrainingRun.Outcome outcome = run.run();
             if (outcome == TrainingRun.Outcome.COMPLETED) {
                 report(run, folder);
@@ -153,17 +164,29 @@ final class TrainCommand implements Callable<Integer> {
         return folder;
     }
 
+    private void print(ProfileReport profiled) {
+        PrintWriter out = spec.commandLine().getOut();
+        out.println();
+        ProfileTable.print(profiled, out);
+        out.println();
+        out.flush();
+    }
+
     private void report(TrainingRun run, Path folder) {
         PrintWriter out = spec.commandLine().getOut();
         out.println(String.format(
                 Locale.ROOT, "best eval top-1 %.2f %% in epoch %d", 100 * run.bestTop1(), run.bestEpoch()));
         out.println("results in " + folder);
-        new Table(Align.LEFT, Align.LEFT)
+        Table files = new Table(Align.LEFT, Align.LEFT)
                 .row("  " + TrainingRun.BEST, "the network of the best epoch")
                 .row("  " + TrainingRun.LAST, "where --resume goes on")
                 .row("  metrics.jsonl", "one line per epoch")
-                .row("  config.json", "the settings")
-                .print(out);
+                .row("  config.json", "the settings");
+        if (Files.exists(folder.resolve(StepProfiler.REPORT))) {
+            files.row("  " + StepProfiler.REPORT, "where the time of a step goes")
+                    .row("  " + StepProfiler.TRACE, "the same, to open in https://ui.perfetto.dev");
+        }
+        files.print(out);
         out.println(
                 "classify images with: velu predict --checkpoint " + folder.resolve(TrainingRun.BEST) + " IMAGE...");
     }

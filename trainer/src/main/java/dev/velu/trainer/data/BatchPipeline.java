@@ -78,6 +78,8 @@ public final class BatchPipeline implements AutoCloseable {
     /** Written under the lock; read without it between two images. */
     private volatile boolean closed;
 
+    private volatile DecodeListener decodeListener;
+
     // All below is guarded by the lock. Workers read order and epoch without it while they are counted in busyWorkers:
     // neither changes until that is 0.
     private final ArrayDeque<RingBatch> free = new ArrayDeque<>();
@@ -268,6 +270,14 @@ public final class BatchPipeline implements AutoCloseable {
         }
     }
 
+    /**
+     * Lets every decode thread tell when it decoded what, or none for null. The listener is called by several threads at
+     * once.
+     */
+    public void decodeListener(DecodeListener listener) {
+        decodeListener = listener;
+    }
+
     /** How many batches an epoch has, incomplete ones included where they are not dropped. */
     public int batchesPerEpoch() {
         return batchesPerEpoch;
@@ -364,7 +374,7 @@ public final class BatchPipeline implements AutoCloseable {
                 boolean complete;
                 lock.unlock();
                 try {
-                    batch.fill(chunk, reader);
+                    fill(batch, chunk, reader);
                 } finally {
                     complete = batch.chunkDone();
                     lock.lock();
@@ -381,6 +391,18 @@ public final class BatchPipeline implements AutoCloseable {
         } finally {
             lock.unlock();
         }
+    }
+
+    private void fill(RingBatch batch, int chunk, SampleReader reader) {
+        DecodeListener listener = decodeListener;
+        if (listener == null) {
+            batch.fill(chunk, reader);
+            return;
+        }
+        long begin = System.nanoTime();
+        batch.fill(chunk, reader);
+        int images = Math.min(CHUNK, batch.rows - chunk * CHUNK);
+        listener.decoded(epoch, batch.firstPosition / batchSize, images, begin, System.nanoTime());
     }
 
     /** Waits for a batch with chunks left to fill; null when the pipeline is closed. */

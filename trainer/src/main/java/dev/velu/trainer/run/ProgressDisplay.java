@@ -42,16 +42,20 @@ public final class ProgressDisplay implements AutoCloseable {
         startNanos = System.nanoTime();
         lastNanos = startNanos;
         if (terminal) {
-            bar = new ProgressBarBuilder()
-                    .setTaskName(phase)
-                    .setInitialMax(steps)
-                    .startsFrom(firstStep, Duration.ZERO)
-                    .setStyle(ProgressBarStyle.ASCII)
-                    .setUpdateIntervalMillis(BAR_UPDATE_MILLIS)
-                    .continuousUpdate()
-                    .clearDisplayOnFinish()
-                    .build();
+            bar = bar(firstStep);
         }
+    }
+
+    private ProgressBar bar(long firstStep) {
+        return new ProgressBarBuilder()
+                .setTaskName(title)
+                .setInitialMax(total)
+                .startsFrom(firstStep, Duration.ofNanos(System.nanoTime() - startNanos))
+                .setStyle(ProgressBarStyle.ASCII)
+                .setUpdateIntervalMillis(BAR_UPDATE_MILLIS)
+                .continuousUpdate()
+                .clearDisplayOnFinish()
+                .build();
     }
 
     /**
@@ -70,6 +74,9 @@ public final class ProgressDisplay implements AutoCloseable {
         double rate = doneHere * (double) batch / ((now - startNanos) * 1e-9);
         String text = String.format(Locale.ROOT, "%.0f images/s, loss %.3f, top-1 %.1f %%", rate, loss, 100 * top1);
         if (terminal) {
+            if (bar == null) { // a line of its own was printed meanwhile
+                bar = bar(done);
+            }
             bar.stepTo(done);
             bar.setExtraMessage(text);
         } else {

@@ -19,6 +19,7 @@ import dev.velu.safetensors.TensorFileException;
 import dev.velu.trainer.data.Augmentation;
 import dev.velu.trainer.data.Batch;
 import dev.velu.trainer.data.BatchPipeline;
+import dev.velu.trainer.profile.ProfileReport;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
@@ -31,6 +32,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -82,6 +84,17 @@ public final class TrainingRun implements AutoCloseable {
     private RunProgress state = RunProgress.start();
     private boolean prepared;
     private EpochMetrics latest;
+    private Profiling profiling;
+    /** While some steps are still to be profiled. */
+    private StepProfiler profiler;
+
+    /**
+     * What is to be profiled.
+     *
+     * @param steps positive
+     * @param ready takes the report as soon as the steps are recorded
+     */
+    private record Profiling(int steps, Consumer<ProfileReport> ready) {}
 
     /**
      * Opens the data, makes the network, and loads the weights to start from, or the checkpoint if resuming. Nothing is written yet.
@@ -187,6 +200,20 @@ public final class TrainingRun implements AutoCloseable {
     }
 
     /**
+     * Lets some of the steps of {@link #run} be timed call by call, after the first ones; writes {@link StepProfiler#REPORT}
+     * and {@link StepProfiler#TRACE} as soon as they are. What is learned stays the same.
+     *
+     * @param steps positive; of a shorter run all
+     * @param ready takes the report when the files are written
+     */
+    public void profile(int steps, Consumer<ProfileReport> ready) {
+        if (steps < 1) {
+            throw new IllegalArgumentException("number of steps " + steps + " to profile is not positive");
+        }
+        profiling = new Profiling(steps, ready);
+    }
+
+    /**
      * Trains to the end or until the process is asked to stop.
      *
      * <p>A run that fails before it has a result leaves no files.
@@ -212,7 +239,9 @@ public final class TrainingRun implements AutoCloseable {
     private void removeTraces(boolean newFolder) {
         Path lines = output.resolve(METRICS);
         try {
-            if (Files.exists(output.resolve(LAST)) || Files.exists(lines) && Files.size(lines) > 0) {
+            if (Files.exists(output.resolve(LAST))
+                    || Files.exists(output.resolve(StepProfiler.REPORT))
+                    || Files.exists(lines) && Files.size(lines) > 0) {
                 return;
             }
             if (prepared) {
@@ -249,9 +278,11 @@ public final class TrainingRun implements AutoCloseable {
         if (state.steps() > 0) {
             progress.line("resuming after epoch " + state.epochs() + ", step " + state.stepsInEpoch());
         }
+        startProfiling();
         try (Interruption interruption = new Interruption()) {
             for (int epoch = state.epochs(); epoch < configuration.epochs(); epoch++) {
                 if (!trainEpoch(epoch, interruption)) {
+                    finishProfiling();
                     save(LAST, true);
                     progress.line("stopped after step " + state.steps() + "; saved " + output.resolve(LAST)
                             + "; continue with: velu train --resume --output " + output);
@@ -260,6 +291,53 @@ public final class TrainingRun implements AutoCloseable {
             }
         }
         return Outcome.COMPLETED;
+    }
+
+    private void startProfiling() {
+        if (profiling != null) {
+            long left = (long) configuration.epochs() * trainPipeline.batchesPerEpoch()
+                    - (long) state.epochs() * trainPipeline.batchesPerEpoch()
+                    - state.stepsInEpoch();
+            profiler = new StepProfiler(
+                    step,
+                    trainPipeline,
+                    StepProfiler.conditions(configuration, size, context),
+                    (int) Math.min(profiling.steps(), left),
+                    left,
+                    output);
+        }
+    }
+
+    private Batch nextBatch() throws IOException, InterruptedException {
+        if (profiler != null) {
+            profiler.beginStep();
+        }
+        return trainPipeline.next();
+    }
+
+    private void endStep(long globalStep) {
+        if (profiler != null && profiler.endStep(globalStep)) {
+            finishProfiling();
+        }
+    }
+
+    /** Reports what is recorded, which is less than was asked for if the run stops. */
+    private void finishProfiling() {
+        if (profiler == null) {
+            return;
+        }
+        StepProfiler ended = profiler;
+        profiler = null;
+        try (ended) {
+            ProfileReport report = ended.write();
+            if (report != null) {
+                progress.line("profiled " + report.steps() + " steps: " + output.resolve(StepProfiler.REPORT) + ", and "
+                        + output.resolve(StepProfiler.TRACE) + " for https://ui.perfetto.dev");
+                profiling.ready().accept(report);
+            }
+        } catch (IOException e) {
+            throw new RunException("cannot write the profile to " + output + ": " + reason(e), e);
+        }
     }
 
     private String machine() {
@@ -362,7 +440,7 @@ public final class TrainingRun implements AutoCloseable {
 
     /** A new run in the folder of an old one must not lose the old one's results. */
     private void moveAsidePreviousRun() throws IOException {
-        List<Path> files = Stream.of(CONFIG, METRICS, LAST, BEST)
+        List<Path> files = Stream.of(CONFIG, METRICS, LAST, BEST, StepProfiler.REPORT, StepProfiler.TRACE)
                 .map(output::resolve)
                 .filter(Files::exists)
                 .toList();
@@ -399,7 +477,7 @@ public final class TrainingRun implements AutoCloseable {
         long allocated = 0;
         long thread = Thread.currentThread().threadId();
         step.nextStep((long) epoch * stepsPerEpoch + steps);
-        for (Batch batch = trainPipeline.next(); batch != null; batch = trainPipeline.next()) {
+        for (Batch batch = nextBatch(); batch != null; batch = nextBatch()) {
             long globalStep = (long) epoch * stepsPerEpoch + steps;
             rate = (float) schedule.learningRate(baseRate, globalStep, stepsPerEpoch, totalSteps);
             long before = threads.getThreadAllocatedBytes(thread);
@@ -416,6 +494,7 @@ public final class TrainingRun implements AutoCloseable {
             if (oldestIsDue) {
                 progress.step(sums.steps(), sums.steps() - state.stepsInEpoch(), sums.loss(), sums.top1());
             }
+            endStep(globalStep);
             if (interruption.requested() && steps < stepsPerEpoch) {
                 awaitSteps(epoch, counts, sums);
                 state = sums.progress(epoch, globalStep + 1, trainPipeline.skippedImages(), state);
@@ -426,6 +505,7 @@ public final class TrainingRun implements AutoCloseable {
         double trainSeconds = (System.nanoTime() - start) * 1e-9;
         int stepsHere = steps - state.stepsInEpoch();
         double waitSeconds = trainPipeline.waitNanos() * 1e-9;
+        inference.refresh();
         Evaluation evaluation = Evaluation.of(inference, evalPipeline, progress, configuration.batchSize());
         requireFinite("evaluation loss", evaluation.loss(), epoch, (long) (epoch + 1) * stepsPerEpoch - 1);
         latest = new EpochMetrics(

@@ -41,6 +41,52 @@ class BenchStepCommandTest {
     }
 
     @Test
+    void besideOurOwnReluTheFirstRatioIsThatOfTheSpeeds() {
+        CommandRun run = tiny(
+                "--model",
+                "mobilenet_v2",
+                "--steps",
+                "4",
+                "--rounds",
+                "2",
+                "--warmup",
+                "1",
+                "--peer",
+                "velu-relu",
+                "--json");
+
+        assertThat(run.status()).isZero();
+        JsonNode report = run.json();
+        JsonNode first = report.path("comparisons").path(0);
+        assertThat(report.findValue("ratio")).isEqualTo(first.path("ratio"));
+        assertThat(first.path("ours").asDouble())
+                .isEqualTo(report.path("images_per_second").asDouble());
+        assertThat(first.path("ratio").asDouble())
+                .isEqualTo(first.path("ours").asDouble() / first.path("peer").asDouble());
+        assertThat(report.path("contestants").findValuesAsText("name"))
+                .containsExactly("velu fp32, velu", "velu fp32, relu");
+        assertThat(report.has("memory")).isFalse();
+    }
+
+    @Test
+    void peersThatCannotDoTheStepAreWrongUsageWithTheRemedy() {
+        assertThat(tiny("--peer", "caffe").err()).contains("unknown peer 'caffe'; use one of djl, djl-channels-last");
+        assertThat(tiny("--peer", "velu-fp32").err()).contains("would be the same step; use it with --precision bf16");
+        assertThat(tiny("--peer", "djl", "--optimizer", "adam").err()).contains("use --optimizer sgd");
+        assertThat(tiny("--peer", "djl", "--head", "paper").err()).contains("--head standard");
+        CommandRun onGpu = CommandRun.of("bench", "step", "--device", "cuda", "--peer", "djl");
+        assertThat(onGpu.status()).isEqualTo(2);
+    }
+
+    @Test
+    void withoutTheModuleOfPeersItSaysHowToGetIt() {
+        CommandRun run = tiny("--peer", "djl");
+
+        assertThat(run.status()).isEqualTo(1);
+        assertThat(run.err()).contains("need the module bench/peers");
+    }
+
+    @Test
     void benchAloneNamesItsCommand() {
         CommandRun run = CommandRun.of("bench");
 

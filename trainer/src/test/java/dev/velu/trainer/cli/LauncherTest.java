@@ -178,6 +178,28 @@ class LauncherTest {
     }
 
     @Test
+    void buildsThePeersOnlyForABenchThatComparesWithThem() throws Exception {
+        Path jdk = makeJdk("jdk-25", "25");
+        Map<String, String> environment = Map.of("VELU_JAVA_HOME", jdk.toString(), "PATH", toolPath());
+        fakeTools("echo \"$@\" >arguments; touch trainer/target/velu-trainer-1.0.jar");
+
+        assertThat(launch(environment, "bench", "step").output()).doesNotContain("-Dvelu.peers");
+        assertThat(launch(environment, "predict", "bench", "velu").output()).doesNotContain("-Dvelu.peers");
+        assertThat(launch(environment, "bench", "step", "--peer", "velu-relu").output())
+                .doesNotContain("-Dvelu.peers");
+        assertThat(home.resolve("arguments")).content().contains("-pl trainer -am");
+
+        String peers = "-Dvelu.peers=" + home.toRealPath() + "/bench/peers/target";
+        assertThat(launch(environment, "bench", "step", "--peer", "djl").output())
+                .startsWith("velu: building VeLU (first use")
+                .contains(peers);
+        assertThat(home.resolve("arguments")).content().contains("-pl trainer,bench/peers -am");
+        assertThat(launch(environment, "bench", "velu").output())
+                .startsWith("jdk-25")
+                .contains(peers);
+    }
+
+    @Test
     void aFailedBuildShowsItsOutputAndNamesTheLog() throws Exception {
         Path jdk = makeJdk("jdk-25", "25");
         fakeTools("echo '[ERROR] something broke'; exit 1");

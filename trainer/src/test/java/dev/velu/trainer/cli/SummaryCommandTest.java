@@ -84,7 +84,13 @@ class SummaryCommandTest {
         for (JsonNode need : memory) {
             long sum = 0;
             for (String part : new String[] {
-                "parameters", "gradients", "optimizer_state", "temporaries", "inputs_and_results", "workspace"
+                "parameters",
+                "gradients",
+                "optimizer_state",
+                "packed_parameters",
+                "temporaries",
+                "inputs_and_results",
+                "workspace"
             }) {
                 sum += need.path(part).asLong();
             }

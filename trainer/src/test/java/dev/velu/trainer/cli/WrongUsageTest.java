@@ -1,10 +1,14 @@
 package dev.velu.trainer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import dev.velu.device.Device;
+import dev.velu.device.DeviceInfo;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class WrongUsageTest {
     @ParameterizedTest
@@ -35,14 +39,6 @@ class WrongUsageTest {
                 "train --crop-padding 5000    | velu train: crop padding 5000 is above 4096, the largest possible",
                 "train --device tpu           | velu train: unknown device 'tpu'; use auto, cpu, cuda or cuda:INDEX",
                 "train --precision fp16       | velu train: unknown precision 'fp16'; use one of fp32, bf16",
-                "train --precision bf16 --device cpu | velu train: precision bf16 is not computed on device cpu; use"
-                        + " precision fp32 or a CUDA device",
-                "eval --checkpoint c --precision bf16 --device cpu | velu eval: precision bf16 is not computed on"
-                        + " device cpu; use precision fp32 or a CUDA device",
-                "predict --checkpoint c --precision bf16 --device cpu x.png | velu predict: precision bf16 is not"
-                        + " computed on device cpu; use precision fp32 or a CUDA device",
-                "summary --precision bf16 --device cpu | velu summary: precision bf16 is not computed on device cpu;"
-                        + " use precision fp32 or a CUDA device",
                 "summary --precision half     | velu summary: unknown precision 'half'; use one of fp32, bf16",
                 "train --momentum NaN         | velu train: momentum NaN is outside [0, 1)",
                 "train --epochs 2 --lr 1 --epochs 3 | velu train: --epochs is given more than once; give it once",
@@ -72,6 +68,17 @@ class WrongUsageTest {
         assertThat(run.err().lines()).hasSize(2);
         assertThat(run.err().lines().findFirst()).hasValue(expected);
         assertThat(run.err()).contains("Try 'velu").contains("--help'.");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"train", "eval --checkpoint c", "predict --checkpoint c x.png", "summary"})
+    void bf16IsWrongUsageOnAProcessorThatLacksIt(String command) {
+        assumeFalse(DeviceInfo.query(Device.cpu()).bfloat16(), "this processor has AVX512_BF16");
+        CommandRun run = CommandRun.of((command + " --precision bf16 --device cpu").split(" "));
+
+        assertThat(run.status()).isEqualTo(2);
+        assertThat(run.err())
+                .contains("precision bf16 is not computed on device cpu", "no AVX512_BF16", "use precision fp32");
     }
 
     @Test

@@ -2,11 +2,15 @@ package dev.velu.trainer.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.velu.device.Device;
+import dev.velu.device.DeviceInfo;
+import dev.velu.trainer.profile.ProfileReport;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -16,8 +20,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class TrainingRunTest {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -85,14 +93,92 @@ class TrainingRunTest {
         }
     }
 
+    /** Trains with a profile of some steps; the reports as they came. */
+    private static List<ProfileReport> profile(RunConfiguration configuration, Path output, int steps)
+            throws IOException, InterruptedException {
+        List<ProfileReport> reports = new ArrayList<>();
+        try (TrainingRun run = new TrainingRun(configuration, output, false, diesAt(null))) {
+            run.profile(steps, reports::add);
+            run.run();
+        }
+        return reports;
+    }
+
     @Test
-    void aRunThatDiedAfterAnEpochEndsLikeOneThatDidNot() throws Exception {
-        train(SMALL, folder.resolve("whole"), false, null);
+    void aProfileDoesNotChangeWhatIsLearned() throws Exception {
+        train(SMALL, folder.resolve("plain"), false, null);
+        assertThat(profile(SMALL, folder.resolve("profiled"), 2)).hasSize(1);
+        assertThat(metricsWithoutTimes(folder.resolve("profiled")))
+                .isEqualTo(metricsWithoutTimes(folder.resolve("plain")));
+        for (String file : List.of(TrainingRun.LAST, TrainingRun.BEST)) {
+            assertThat(folder.resolve("profiled").resolve(file))
+                    .hasSameBinaryContentAs(folder.resolve("plain").resolve(file));
+        }
+    }
+
+    @Test
+    void theNativeCallsOfEveryStepFitIntoItAndEveryLayerIsListed() throws Exception {
+        profile(SMALL.with(Map.of("epochs", 1)), folder, 2);
+        JsonNode file = JSON.readTree(folder.resolve(StepProfiler.REPORT).toFile());
+        assertThat(file.path("steps")).hasSize(2).allSatisfy(step -> {
+            double sum = 0;
+            for (JsonNode call : step.path("call_milliseconds")) {
+                sum += call.asDouble();
+            }
+            assertThat(sum)
+                    .isEqualTo(step.path("native_milliseconds").asDouble(), within(1e-6))
+                    .isLessThan(step.path("milliseconds").asDouble());
+        });
+        JsonNode profile = file.path("profile");
+        Set<String> layers = new TreeSet<>();
+        profile.path("calls").forEach(call -> layers.add(call.path("layer").asText()));
+        layers.remove("");
+        assertThat(layers).hasSizeGreaterThan(20);
+        assertThat(profile.path("layers"))
+                .extracting(line -> line.path("name").asText())
+                .containsAll(layers);
+        assertThat(JSON.readTree(folder.resolve(StepProfiler.TRACE).toFile()).path("traceEvents"))
+                .anyMatch(event -> event.path("cat").asText().equals("decode")
+                        || event.path("cat").asText().equals("operation"));
+    }
+
+    @Test
+    void aRunOfFewStepsIsProfiledAsAWhole() throws Exception {
+        List<ProfileReport> reports = profile(SMALL, folder, 100);
+        assertThat(reports).extracting(ProfileReport::steps).containsExactly(6);
+    }
+
+    @Test
+    void theFirstStepsArePassedOverWhereOthersAreLeft() throws Exception {
+        profile(SMALL, folder, 2);
+        JsonNode steps =
+                JSON.readTree(folder.resolve(StepProfiler.REPORT).toFile()).path("steps");
+        assertThat(steps).extracting(step -> step.path("step").asInt()).containsExactly(5, 6);
+    }
+
+    @Test
+    void theProfileOfAnOldRunMovesAsideWithIt() throws Exception {
+        RunConfiguration one = SMALL.with(Map.of("epochs", 1));
+        profile(one, folder, 1);
+        train(one, folder, false, null);
+        assertThat(folder.resolve(StepProfiler.REPORT)).doesNotExist();
+        assertThat(folder.resolve("previous-1").resolve(StepProfiler.REPORT)).exists();
+        assertThat(folder.resolve("previous-1").resolve(StepProfiler.TRACE)).exists();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"fp32", "bf16"})
+    void aRunThatDiedAfterAnEpochEndsLikeOneThatDidNot(String precision) throws Exception {
+        assumeTrue(
+                precision.equals("fp32") || DeviceInfo.query(Device.cpu()).bfloat16(),
+                "the processor has no AVX512_BF16");
+        RunConfiguration small = SMALL.with(Map.of("precision", precision, "device", "cpu"));
+        train(small, folder.resolve("whole"), false, null);
         Path broken = folder.resolve("broken");
-        assertThatThrownBy(() -> train(SMALL, broken, false, "epoch 1/2: train"))
+        assertThatThrownBy(() -> train(small, broken, false, "epoch 1/2: train"))
                 .hasMessage("killed");
         assertThat(metricsWithoutTimes(broken)).hasSize(1);
-        train(SMALL, broken, true, null);
+        train(small, broken, true, null);
         assertThat(metricsWithoutTimes(broken)).isEqualTo(metricsWithoutTimes(folder.resolve("whole")));
         assertThat(broken.resolve(TrainingRun.LAST))
                 .hasSameBinaryContentAs(folder.resolve("whole").resolve(TrainingRun.LAST));
@@ -171,6 +257,19 @@ class TrainingRunTest {
             assertThat(evaluation.top1()).isEqualTo(row.get("eval_top1").asDouble());
             assertThat(evaluation.loss()).isEqualTo(row.get("eval_loss").asDouble());
             assertThat(network.classNames()).hasSize(10);
+        }
+    }
+
+    @Test
+    void everyEpochIsEvaluatedWithItsOwnParameters() throws Exception {
+        RunConfiguration two = SMALL.with(Map.of("epochs", 2));
+        train(two, folder, false, null);
+        try (TrainedNetwork network = new TrainedNetwork(folder.resolve(TrainingRun.LAST), Device.cpu(), 2, 16)) {
+            assertThat(network.evaluate(two, diesAt(null)).loss())
+                    .isEqualTo(metricsWithoutTimes(folder)
+                            .getLast()
+                            .get("eval_loss")
+                            .asDouble());
         }
     }
 }
