@@ -35,6 +35,9 @@ import java.util.function.Consumer;
  * VeLU with its Wasserstein-2 distance on the CPU, beside a copy of the same memory, libtorch with VeLU composed of its operations, and
  * VeLU fused in Java with the Vector API; and GELU and SiLU, ours and libtorch's. Input and upstream gradient are N(0, 1).
  *
+ * <p>Beside the copy our kernels are timed as they run in a network: on tensors that have left the caches since they were used last,
+ * as the copy is. Beside the others everybody computes the same tensors again and again.
+ *
  * <p>Everybody's values are compared with ours before the times count.
  */
 public final class ActivationBench implements AutoCloseable {
@@ -76,10 +79,18 @@ public final class ActivationBench implements AutoCloseable {
     /**
      * VeLU in one case.
      *
+     * @param ours on tensors that are not in the caches, in turns with the copy of such
+     * @param repeated ours on the same tensors again and again, in turns with the peers
      * @param peers times by peer, for those asked
      */
     public record Case(
-            Matrix shape, Constants constants, Pass pass, Timings ours, Timings copy, Map<Peer, Timings> peers) {
+            Matrix shape,
+            Constants constants,
+            Pass pass,
+            Timings ours,
+            Timings copy,
+            Timings repeated,
+            Map<Peer, Timings> peers) {
         /** As in names of comparisons. */
         private String name() {
             return "velu " + pass.label() + " " + shape + " " + constants.name();
@@ -94,6 +105,7 @@ public final class ActivationBench implements AutoCloseable {
             List<Rate> rates = new ArrayList<>();
             rates.add(rate(name(), pass, shape, ours));
             rates.add(rate("memory copy in turns with " + name(), Pass.FORWARD, shape, copy));
+            rates.add(rate(name() + " on the same tensors", pass, shape, repeated));
             peers.forEach((peer, timings) -> rates.add(rate(name() + " " + label(peer), pass, shape, timings)));
             return rates;
         }
@@ -121,7 +133,7 @@ public final class ActivationBench implements AutoCloseable {
             Timings theirs = peers.get(peer);
             return theirs == null
                     ? null
-                    : Comparison.rates(name() + " vs " + label(peer), "GB/s", pass.gigabytes(shape), ours, theirs);
+                    : Comparison.rates(name() + " vs " + label(peer), "GB/s", pass.gigabytes(shape), repeated, theirs);
         }
     }
 
@@ -204,7 +216,10 @@ public final class ActivationBench implements AutoCloseable {
     /** Measures one shape: VeLU with all constants and the pointwise functions, forward and with backward. */
     public void measure(Matrix shape, List<Constants> constants, Consumer<Case> velu, Consumer<PointwiseCase> others) {
         try (Tensors tensors = new Tensors(shape)) {
-            Path file = peers.isEmpty() ? null : files.tensors(Map.of("x", tensors.x, "dy", tensors.dy));
+            Path file = peers.isEmpty()
+                    ? null
+                    : files.tensors(Map.of(
+                            "x", tensors.first().x(), "dy", tensors.first().dy()));
             for (Pass pass : Pass.values()) {
                 for (Constants of : constants) {
                     progress.accept("velu " + pass.label() + " " + shape + " " + of.name());
@@ -220,9 +235,10 @@ public final class ActivationBench implements AutoCloseable {
 
     private Case velu(Tensors tensors, Constants constants, Pass pass, Path file) {
         List<Contender> contenders = new ArrayList<>();
-        contenders.add(tensors.velu(constants.values(), pass));
-        contenders.add(tensors.copy());
-        contenders.get(0).run(1);
+        contenders.add(tensors.velu(constants.values(), pass, tensors.away()));
+        contenders.add(tensors.copy(tensors.away()));
+        contenders.add(tensors.velu(constants.values(), pass, List.of(tensors.first())));
+        contenders.get(2).run(1);
         Expected expected = tensors.expected(pass, true);
         peers.forEach((peer, process) -> {
             Map<String, Object> task = new LinkedHashMap<>();
@@ -241,11 +257,11 @@ public final class ActivationBench implements AutoCloseable {
         });
         List<Timings> timings = play(contenders);
         Map<Peer, Timings> theirs = new EnumMap<>(Peer.class);
-        int next = 2;
+        int next = 3;
         for (Peer peer : peers.keySet()) {
             theirs.put(peer, timings.get(next++));
         }
-        return new Case(tensors.shape, constants, pass, timings.get(0), timings.get(1), theirs);
+        return new Case(tensors.shape, constants, pass, timings.get(0), timings.get(1), timings.get(2), theirs);
     }
 
     private PointwiseCase pointwise(Tensors tensors, Pointwise function, Pass pass, Path file) {
@@ -339,13 +355,20 @@ public final class ActivationBench implements AutoCloseable {
         }
     }
 
+    /** One set of what a case is computed on. */
+    private record Operands(Tensor x, Tensor dy, Tensor y, Tensor dx) {
+        List<Tensor> all() {
+            return List.of(x, dy, y, dx);
+        }
+    }
+
     /** What a case is computed on. */
     private final class Tensors implements AutoCloseable {
+        /** Bytes of x and y in all sets together: four times a large third-level cache. */
+        private static final long AWAY_BYTES = 128L << 20;
+
         private final Matrix shape;
-        private final Tensor x;
-        private final Tensor dy;
-        private final Tensor y;
-        private final Tensor dx;
+        private final List<Operands> sets = new ArrayList<>();
         private final Tensor lambda;
         private final Tensor dlambda;
         private final Tensor moments;
@@ -353,46 +376,57 @@ public final class ActivationBench implements AutoCloseable {
 
         Tensors(Matrix shape) {
             this.shape = shape;
-            x = Tensor.allocate(context, DType.F32, shape.rows(), shape.channels());
-            dy = Tensor.allocate(context, DType.F32, shape.rows(), shape.channels());
-            y = Tensor.allocate(context, DType.F32, shape.rows(), shape.channels());
-            dx = Tensor.allocate(context, DType.F32, shape.rows(), shape.channels());
             lambda = Tensor.allocate(context, DType.F32).set(1f);
             dlambda = Tensor.allocate(context, DType.F32);
             moments = Tensor.allocate(context, DType.F32, 3);
-            Initializer normal = new Initializer.Normal(0, 1);
-            new RandomFill(normal, 1, 1).fill(context, x);
-            new RandomFill(normal, 1, 2).fill(context, dy);
+            long count = Math.max(1, Math.ceilDiv(AWAY_BYTES, 2 * shape.elements() * Float.BYTES));
+            // Tiny shapes are for trying out; no number of sets would push them out of the caches.
+            for (int i = 0; i < Math.min(count, 16); i++) {
+                sets.add(new Operands(random(1), random(2), tensor(), tensor()));
+            }
         }
 
-        Contender velu(VeluParameters parameters, Pass pass) {
+        private Tensor tensor() {
+            return Tensor.allocate(context, DType.F32, shape.rows(), shape.channels());
+        }
+
+        private Tensor random(int stream) {
+            Tensor tensor = tensor();
+            new RandomFill(new Initializer.Normal(0, 1), 1, stream).fill(context, tensor);
+            return tensor;
+        }
+
+        Operands first() {
+            return sets.getFirst();
+        }
+
+        /** So many that, taken in turns, each has left the caches before it is used again. */
+        List<Operands> away() {
+            return sets;
+        }
+
+        Contender velu(VeluParameters parameters, Pass pass, List<Operands> on) {
             Velu velu = new Velu(parameters, W2_WEIGHT);
-            Runnable forward = () -> velu.forward(context, x, lambda, y, moments);
-            return new Stopwatch(
-                    "velu",
-                    pass == Pass.FORWARD
-                            ? forward
-                            : () -> {
-                                forward.run();
-                                velu.backward(context, x, dy, lambda, moments, dx, dlambda);
-                            });
+            return inTurns("velu", on, set -> {
+                velu.forward(context, set.x(), lambda, set.y(), moments);
+                if (pass == Pass.FORWARD_BACKWARD) {
+                    velu.backward(context, set.x(), set.dy(), lambda, moments, set.dx(), dlambda);
+                }
+            });
         }
 
         Contender pointwise(Pointwise function, Pass pass) {
             Activation activation = new Activation(function);
-            Runnable forward = () -> activation.forward(context, x, y);
-            return new Stopwatch(
-                    function.label(),
-                    pass == Pass.FORWARD
-                            ? forward
-                            : () -> {
-                                forward.run();
-                                activation.backward(context, x, dy, dx);
-                            });
+            return inTurns(function.label(), List.of(first()), set -> {
+                activation.forward(context, set.x(), set.y());
+                if (pass == Pass.FORWARD_BACKWARD) {
+                    activation.backward(context, set.x(), set.dy(), set.dx());
+                }
+            });
         }
 
         /** A copy of x to y, a part by each of the threads that the kernels use: one row of a matrix of that many rows. */
-        Contender copy() {
+        Contender copy(List<Operands> on) {
             long parts = shape.elements() % context.threads() == 0 ? context.threads() : 1;
             MemorySegment desc = velu_copy_rows_desc.allocate(arena);
             velu_copy_rows_desc.device(desc, VeluNative.VELU_DEVICE_CPU());
@@ -401,25 +435,36 @@ public final class ActivationBench implements AutoCloseable {
             velu_copy_rows_desc.channels(desc, shape.elements() / parts);
             velu_copy_rows_desc.x_pitch(desc, shape.elements() / parts);
             velu_copy_rows_desc.y_pitch(desc, shape.elements() / parts);
-            return new Stopwatch(
+            return inTurns(
                     "memory copy",
-                    () -> context.check(
-                            VeluNative.velu_copy_rows_forward(context.handle(), desc, x.segment(), y.segment()),
+                    on,
+                    set -> context.check(
+                            VeluNative.velu_copy_rows_forward(
+                                    context.handle(),
+                                    desc,
+                                    set.x().segment(),
+                                    set.y().segment()),
                             "velu_copy_rows_forward"));
+        }
+
+        private static Contender inTurns(String name, List<Operands> on, Consumer<Operands> work) {
+            int[] runs = {0};
+            return new Stopwatch(name, () -> work.accept(on.get(runs[0]++ % on.size())));
         }
 
         Expected expected(Pass pass, boolean velu) {
             boolean backward = pass == Pass.FORWARD_BACKWARD;
             return new Expected(
-                    y.toFloatArray(),
-                    backward ? dx.toFloatArray() : null,
+                    first().y().toFloatArray(),
+                    backward ? first().dx().toFloatArray() : null,
                     velu ? (double) moments.toFloatArray()[2] : null,
                     velu && backward ? dlambda.item() : null);
         }
 
         @Override
         public void close() {
-            for (Tensor tensor : List.of(x, dy, y, dx, lambda, dlambda, moments)) {
+            sets.forEach(set -> set.all().forEach(Tensor::close));
+            for (Tensor tensor : List.of(lambda, dlambda, moments)) {
                 tensor.close();
             }
             arena.close();
