@@ -139,8 +139,10 @@ void forward_in_bfloat16(velu_context* context, velu_conv2d_desc desc, bool in_p
         CHECK_SUCCESS(context, velu_conv2d_packed_forward(context, &desc, image, packed, c.packed_bias, added, y));
     }
     for (int64_t i = 0; i < exact.size; ++i) {
-        // What is rounded first is y without residual and bias, or, where the activation is flat, a number of order 1.
-        const double size = std::fabs(static_cast<double>(exact[i])) + std::fabs(static_cast<double>(c.residual[i])) +
+        // Two roundings of 2^-8: of y without residual and bias, and of y. Where an activation is flat, y says less of
+        // what goes into it: a number of order 1.
+        const double y = std::fabs(static_cast<double>(exact[i]));
+        const double size = 2 * y + std::fabs(static_cast<double>(c.residual[i])) +
                             std::fabs(static_cast<double>(c.packed_bias[i % desc.out_channels])) + 1;
         CHECK_NEAR(widened(rounded[i]), exact[i], size * 0x1p-8);
     }
