@@ -215,9 +215,11 @@ final class Conv2dCheck {
         double[] magnitude = o.forward(Numbers.absolute(x), absolute(scaled), Numbers.absolute(shift));
         double[] stored = new double[z.length];
         for (int i = 0; i < z.length; i++) {
-            // A pass of its own may add shift and residual to a convolution that is stored already.
-            stored[i] = z[i] - shift[i % shift.length];
+            // A pass of its own may apply the activation to the sum, or add shift and residual to the convolution
+            // before.
+            double convolution = Math.abs(z[i] - shift[i % shift.length]);
             z[i] += residual[i];
+            stored[i] = Math.max(convolution, Math.abs(z[i]));
             magnitude[i] += Math.abs(residual[i]);
         }
         Conv2dPacked form = new Conv2dPacked(o.conv(), Shape.of(weightShape(o)));
