@@ -13,7 +13,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -37,20 +36,8 @@ import picocli.CommandLine.Spec;
                     + " --json"
         })
 final class BenchInferenceCommand implements Callable<Integer> {
-    @ArgGroup(validate = false, heading = "%nNetwork%n")
-    NetworkOptions network = new NetworkOptions();
-
-    @ArgGroup(validate = false, heading = "%nConstants of VeLU%n")
-    VeluOptions velu = new VeluOptions();
-
-    @Option(names = "--classes", paramLabel = "N", description = "Classes (default: ${DEFAULT-VALUE}).")
-    int classes = 1000;
-
-    @Option(
-            names = "--size",
-            paramLabel = "N",
-            description = "Height and width of the images (default: ${DEFAULT-VALUE}).")
-    int size = 224;
+    @Mixin
+    BenchedNetworkOptions network;
 
     @Option(names = "--batch-size", paramLabel = "N", description = "Images at a time (default: ${DEFAULT-VALUE}).")
     int batchSize = 1;
@@ -124,18 +111,15 @@ final class BenchInferenceCommand implements Callable<Integer> {
         }
         Machine on = Machine.of(
                 spec, peers.isEmpty() ? machine.device : Device.cpu().toString(), precision.precision, precision.tf32);
-        RunConfiguration settings = WrongUsage.unless(
-                spec,
-                () -> Settings.apply(spec.commandLine().getParseResult(), RunConfiguration.defaults())
-                        .with(Map.of(
+        RunConfiguration settings = network.settings(spec, Map.of(
                                 "batch_size", batchSize,
                                 "precision", precision.precision,
                                 "device", on.device().toString(),
                                 "threads", machine.threads,
-                                "tf32", precision.tf32)));
-        NetworkSpec described = WrongUsage.unless(spec, () -> settings.network(classes, size));
+                                "tf32", precision.tf32));
+        NetworkSpec described = network.spec(spec, settings);
         InferenceComparison comparison =
-                new InferenceComparison(settings, classes, size, rounds, 1e3 * seconds, warmup);
+                new InferenceComparison(settings, network.classes, network.size, rounds, 1e3 * seconds, warmup);
         WrongUsage.unless(spec, () -> {
             comparison.check(peers);
             return null;
@@ -152,7 +136,7 @@ final class BenchInferenceCommand implements Callable<Integer> {
                     settings.device(),
                     DeviceInfo.query(on.device()).name(),
                     ours.context().threads(),
-                    size,
+                    network.size,
                     batchSize,
                     we.medianMilliseconds(),
                     we.p90Milliseconds(),

@@ -27,8 +27,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -52,20 +52,8 @@ final class BenchOpsCommand implements Callable<Integer> {
     private static final Effort WHOLE = new Effort(5, 40);
     private static final Effort QUICK = new Effort(3, 5);
 
-    @ArgGroup(validate = false, heading = "%nNetwork%n")
-    NetworkOptions network = new NetworkOptions();
-
-    @ArgGroup(validate = false, heading = "%nConstants of VeLU%n")
-    VeluOptions velu = new VeluOptions();
-
-    @Option(names = "--classes", paramLabel = "N", description = "Classes (default: ${DEFAULT-VALUE}).")
-    int classes = 1000;
-
-    @Option(
-            names = "--size",
-            paramLabel = "N",
-            description = "Height and width of the images (default: ${DEFAULT-VALUE}).")
-    int size = 224;
+    @Mixin
+    BenchedNetworkOptions network;
 
     @Option(names = "--batch-size", paramLabel = "N", description = "Images per step (default: ${DEFAULT-VALUE}).")
     int batchSize = 8;
@@ -166,11 +154,8 @@ final class BenchOpsCommand implements Callable<Integer> {
                     spec.commandLine(),
                     "threads " + threads + " is outside 0.." + Context.MAX_THREADS + "; 0 uses all processors");
         }
-        RunConfiguration settings = WrongUsage.unless(
-                spec,
-                () -> Settings.apply(spec.commandLine().getParseResult(), RunConfiguration.defaults())
-                        .with(Map.of("optimizer", optimizer, "batch_size", batchSize, "device", "cpu")));
-        NetworkSpec described = WrongUsage.unless(spec, () -> settings.network(classes, size));
+        RunConfiguration settings = network.settings(spec, Map.of("optimizer", optimizer, "batch_size", batchSize, "device", "cpu"));
+        NetworkSpec described = network.spec(spec, settings);
         Effort effort = quick ? QUICK : WHOLE;
         ContextOptions options = ContextOptions.defaults().withThreads(threads);
         List<Measured> measured = new ArrayList<>();
@@ -191,7 +176,7 @@ final class BenchOpsCommand implements Callable<Integer> {
                     measured.stream().map(Line::of).toList(),
                     settings.model(),
                     settings.activation(),
-                    size,
+                    network.size,
                     batchSize,
                     "velu "
                             + String.join(

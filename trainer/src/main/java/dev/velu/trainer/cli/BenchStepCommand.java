@@ -21,7 +21,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -48,20 +47,8 @@ import picocli.CommandLine.Spec;
             "  velu bench step --device cuda --precision bf16 --batch-size 256 --steps 50 --json"
         })
 final class BenchStepCommand implements Callable<Integer> {
-    @ArgGroup(validate = false, heading = "%nNetwork%n")
-    NetworkOptions network = new NetworkOptions();
-
-    @ArgGroup(validate = false, heading = "%nConstants of VeLU%n")
-    VeluOptions velu = new VeluOptions();
-
-    @Option(names = "--classes", paramLabel = "N", description = "Classes (default: ${DEFAULT-VALUE}).")
-    int classes = 1000;
-
-    @Option(
-            names = "--size",
-            paramLabel = "N",
-            description = "Height and width of the images (default: ${DEFAULT-VALUE}).")
-    int size = 224;
+    @Mixin
+    BenchedNetworkOptions network;
 
     @Option(names = "--batch-size", paramLabel = "N", description = "Images per step (default: ${DEFAULT-VALUE}).")
     int batchSize = 32;
@@ -161,17 +148,14 @@ final class BenchStepCommand implements Callable<Integer> {
         List<StepPeer> against = WrongUsage.unless(
                 spec, () -> peers.stream().map(StepPeer::named).distinct().toList());
         int profiled = profile.steps(spec);
-        RunConfiguration asked = WrongUsage.unless(
-                spec,
-                () -> Settings.apply(spec.commandLine().getParseResult(), RunConfiguration.defaults())
-                        .with(Map.of(
-                                "optimizer", optimizer, "batch_size", batchSize, "precision", precision.precision)));
-        NetworkSpec described = WrongUsage.unless(spec, () -> asked.network(classes, size));
+        RunConfiguration asked = network.settings(spec, Map.of(
+                                "optimizer", optimizer, "batch_size", batchSize, "precision", precision.precision));
+        NetworkSpec described = network.spec(spec, asked);
         machine.device(spec);
         Machine on = Machine.of(spec, deviceFor(against), precision.precision, precision.tf32);
         RunConfiguration settings = asked.with(
                 Map.of("device", on.device().toString(), "threads", machine.threads, "tf32", precision.tf32));
-        StepComparison comparison = new StepComparison(settings, classes, size, rounds, steps, warmup);
+        StepComparison comparison = new StepComparison(settings, network.classes, network.size, rounds, steps, warmup);
         WrongUsage.unless(spec, () -> {
             comparison.check(against);
             return null;
@@ -235,7 +219,7 @@ final class BenchStepCommand implements Callable<Integer> {
                 settings.optimizer(),
                 on.device().toString(),
                 DeviceInfo.query(on.device()).name(),
-                size,
+                network.size,
                 batchSize,
                 timings.count(),
                 timings.median(),
@@ -248,7 +232,7 @@ final class BenchStepCommand implements Callable<Integer> {
     }
 
     private ProfileReport profile(RunConfiguration settings, TrainingSteps ours, int count) {
-        Conditions conditions = StepProfiler.conditions(settings, size, ours.context());
+        Conditions conditions = StepProfiler.conditions(settings, network.size, ours.context());
         try (StepRecorder recorder = ours.step().record(count)) {
             while (!recorder.isComplete()) {
                 recorder.begin();
