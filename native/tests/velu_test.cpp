@@ -420,6 +420,33 @@ void nan_and_infinity(velu_context* context) {
     CHECK(std::isnan(moments[0]) && std::isnan(moments[1]) && std::isnan(moments[2]));
 }
 
+/// Rows are done side by side, but a row has the bits that it has alone, whichever way its neighbours go.
+void rows_and_neighbours(velu_context* context) {
+    constexpr int64_t kRows = 70;
+    for (const int64_t channels : {1, 16, 64, 75, 1100}) {
+        Guarded<float> x(kRows * channels), dy(kRows * channels), y(kRows * channels), dx(kRows * channels);
+        Guarded<float> row_x(channels), row_dy(channels), row_y(channels), row_dx(channels);
+        x.fill_uniform(5);
+        dy.fill_uniform(6);
+        x[20 * channels] = kNan;
+        x[37 * channels] = 1e30f;
+        x[(kRows - 1) * channels] = 12.0f;
+        velu_velu_desc desc = descriptor(kReleased, kRows, channels);
+        CHECK_SUCCESS(context, velu_velu_forward(context, &desc, x, nullptr, y, nullptr));
+        CHECK_SUCCESS(context, velu_velu_backward(context, &desc, x, dy, nullptr, nullptr, dx, nullptr));
+        desc.rows = 1;
+        for (int64_t row = 0; row < kRows; ++row) {
+            std::copy_n(x.data + row * channels, channels, row_x.data);
+            std::copy_n(dy.data + row * channels, channels, row_dy.data);
+            CHECK_SUCCESS(context, velu_velu_forward(context, &desc, row_x, nullptr, row_y, nullptr));
+            CHECK_SUCCESS(context,
+                          velu_velu_backward(context, &desc, row_x, row_dy, nullptr, nullptr, row_dx, nullptr));
+            CHECK_EQUAL(std::memcmp(row_y.data, y.data + row * channels, row_y.bytes), 0);
+            CHECK_EQUAL(std::memcmp(row_dx.data, dx.data + row * channels, row_dx.bytes), 0);
+        }
+    }
+}
+
 void in_place(velu_context* context) {
     const velu_velu_desc desc = descriptor(kCurve, 9, 45, 0.1f);
     Guarded<float> x(9 * 45), dy(9 * 45), y(9 * 45), dx(9 * 45), moments(3);
@@ -551,6 +578,7 @@ int main() {
     check::on_every_isa("momentsInPlaceHaveTheSameBits", moments_in_place);
     check::on_every_isa("reproducesThePublishedCurve", published_curve);
     check::on_every_isa("nanSpoilsItsRowOnlyAndInfinityFollowsIeee", nan_and_infinity);
+    check::on_every_isa("rowsHaveTheBitsTheyHaveAlone", rows_and_neighbours);
     check::on_every_isa("inPlaceGivesTheSameBits", in_place);
     check::on_every_isa("acceptsPointersAlignedToOneElement", unaligned);
     check::on_every_isa("momentsOfManySurviveALargeMean", moments_of_many);

@@ -46,14 +46,8 @@ VELU_SHARED_INLINE float value_of(BFloat16 element) {
 VELU_SHARED_INLINE void put(float value, float* to) {
     *to = value;
 }
-/// Rounded to nearest, ties to even: the addition carries into the upper half, and from the largest number into
-/// infinity. A NaN is cut instead, and made quiet, as its remaining bits may all be 0.
 VELU_SHARED_INLINE void put(float value, BFloat16* to) {
-    const uint32_t bits = __builtin_bit_cast(uint32_t, value);
-    const uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
-    const uint32_t quiet = (bits >> 16) | 0x40u;
-    const bool is_nan = (bits & 0x7FFFFFFFu) > 0x7F800000u;
-    to->bits = static_cast<uint16_t>(is_nan ? quiet : rounded);
+    *to = bfloat16_from_float_bits(__builtin_bit_cast(uint32_t, value));
 }
 
 }  // namespace velu::cpu

@@ -15,6 +15,7 @@
 //     larger_size(a, b) = max(|a|, |b|) where neither is NaN
 //     widen(a): the lanes as float64 with + - *, mul_add, sum and store
 //     V::Table (F32x16 only): 32 floats, looked up by the low five bits of each lane
+//     V::sums_of_rows(rows) (F32x16 only): sum() of each of kLanes aligned rows of kLanes floats
 //
 // Everything has internal linkage or is inlined always: files compiled for different processors share no symbol.
 #pragma once

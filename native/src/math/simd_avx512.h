@@ -76,6 +76,34 @@ VELU_SHARED_INLINE __m256i to_bfloat16(__m512 a) {
 
 struct Table32;
 
+/// The sums of 16 rows of 16 floats each, aligned to 64, in the order of sum(): in four steps, each of which halves the
+/// vectors and what is left to add.
+VELU_SHARED_INLINE __m512 sums_of_sixteen(const float* rows) {
+    __m512 eight[8], four[4], two[2];
+    for (int i = 0; i < 8; ++i) {
+        const __m512 a = _mm512_load_ps(rows + 16 * i), b = _mm512_load_ps(rows + 16 * (i + 8));
+        // Quarters: row i twice, row i + 8 twice.
+        eight[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, _MM_SHUFFLE(1, 0, 1, 0)),
+                                 _mm512_shuffle_f32x4(a, b, _MM_SHUFFLE(3, 2, 3, 2)));
+    }
+    for (int i = 0; i < 4; ++i) {
+        const __m512 a = eight[i], b = eight[i + 4];
+        // Quarters: rows i, i + 8, i + 4, i + 12.
+        four[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, _MM_SHUFFLE(2, 0, 2, 0)),
+                                _mm512_shuffle_f32x4(a, b, _MM_SHUFFLE(3, 1, 3, 1)));
+    }
+    for (int i = 0; i < 2; ++i) {
+        const __m512 a = four[i], b = four[i + 2];
+        // In each quarter two lanes of these rows, and two of these rows + 2.
+        two[i] = _mm512_add_ps(_mm512_shuffle_ps(a, b, _MM_SHUFFLE(1, 0, 1, 0)),
+                               _mm512_shuffle_ps(a, b, _MM_SHUFFLE(3, 2, 3, 2)));
+    }
+    const __m512 one = _mm512_add_ps(_mm512_shuffle_ps(two[0], two[1], _MM_SHUFFLE(2, 0, 2, 0)),
+                                     _mm512_shuffle_ps(two[0], two[1], _MM_SHUFFLE(3, 1, 3, 1)));
+    // Lanes are now of rows 0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15.
+    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15), one);
+}
+
 struct F32x16 {
     using Table = Table32;
     using Mask = M32x16;
@@ -94,6 +122,7 @@ struct F32x16 {
     __attribute__((always_inline)) void store(float* to, int count) const {
         _mm512_mask_storeu_ps(to, lane_mask(count), v);
     }
+    __attribute__((always_inline)) static F32x16 sums_of_rows(const float* rows) { return sums_of_sixteen(rows); }
     __attribute__((always_inline)) static F32x16 load(const BFloat16* from) {
         return from_bfloat16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
     }

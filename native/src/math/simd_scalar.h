@@ -69,11 +69,8 @@ VELU_SHARED_INLINE float float_from_bits(uint32_t a) {
 VELU_SHARED_INLINE float from_bfloat16(BFloat16 a) {
     return float_from_bits(static_cast<uint32_t>(a.bits) << 16);
 }
-/// Rounded to nearest, ties to even; a NaN is cut and made quiet.
 VELU_SHARED_INLINE BFloat16 to_bfloat16(float a) {
-    const uint32_t bits = float_bits(a);
-    const uint32_t rounded = bits + 0x7FFFu + ((bits >> 16) & 1u);
-    return {static_cast<uint16_t>((a == a ? rounded : bits | 0x400000u) >> 16)};
+    return bfloat16_from_float_bits(float_bits(a));
 }
 
 struct F32x1 {
