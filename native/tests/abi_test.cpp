@@ -173,7 +173,7 @@ int main() {
                 // The first argument of all of these has several elements; what is written lies 8 bytes into it.
                 const std::string operation = name;
                 if (operation == "velu_dropout_forward" || operation == "velu_dropout_backward" ||
-                    operation == "velu_optimizer_step" || operation == "velu_random_fill") {
+                    operation == "velu_optimizer_step" || operation == "velu_lerp" || operation == "velu_random_fill") {
                     return;
                 }
                 for (size_t i = 1; i < sizeof...(Pointers); ++i) {

@@ -235,10 +235,10 @@ int main() {
             for (int64_t row = 0; row < kRows; ++row) labels[row] = static_cast<int32_t>(row * 7 % classes);
             Guarded<int64_t> counts(2);
             for (const size_t run : kRuns) {
-                CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits[run], labels,
-                                                                          loss[run], sums[run]));
-                CHECK_SUCCESS(context, velu_softmax_cross_entropy_backward(context, &desc, logits[run], labels, sums[0],
-                                                                           nullptr, dlogits[run]));
+                CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits[run], labels, nullptr,
+                                                                          nullptr, loss[run], sums[run]));
+                CHECK_SUCCESS(context, velu_softmax_cross_entropy_backward(context, &desc, logits[run], labels, nullptr,
+                                                                           nullptr, sums[0], nullptr, dlogits[run]));
                 CHECK_SUCCESS(context, velu_top_k_count(context, &top, logits[run], labels, counts.data + run));
             }
             check_near("loss", loss);

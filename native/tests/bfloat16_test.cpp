@@ -392,12 +392,13 @@ int main() {
                 for (const int32_t dtype : kBoth) {
                     const bool half = dtype == VELU_DTYPE_BF16;
                     const velu_softmax_cross_entropy_desc desc{check::device(), dtype, kRows, classes, smoothing, 0};
-                    CHECK_SUCCESS(context,
-                                  velu_softmax_cross_entropy_forward(context, &desc, logits.of(dtype), labels,
-                                                                     half ? half_loss : loss, half ? half_sums : sums));
+                    CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits.of(dtype), labels,
+                                                                              nullptr, nullptr, half ? half_loss : loss,
+                                                                              half ? half_sums : sums));
                     // Both from the same sums, as cancellation would magnify a difference in the last bit.
-                    CHECK_SUCCESS(context, velu_softmax_cross_entropy_backward(context, &desc, logits.of(dtype), labels,
-                                                                               sums, dloss, dlogits.of(dtype)));
+                    CHECK_SUCCESS(context,
+                                  velu_softmax_cross_entropy_backward(context, &desc, logits.of(dtype), labels, nullptr,
+                                                                      nullptr, sums, dloss, dlogits.of(dtype)));
                 }
                 check_near("loss", half_loss, loss);
                 check_near("log_sum_exp", half_sums, sums);

@@ -27,14 +27,41 @@ int main() {
             labels[0] = 4;
             labels[1] = wrong;
             labels[2] = -1;
-            CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits, labels, loss, sums));
-            CHECK_SUCCESS(context,
-                          velu_softmax_cross_entropy_backward(context, &desc, logits, labels, sums, nullptr, dlogits));
+            CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits, labels, nullptr, nullptr,
+                                                                      loss, sums));
+            CHECK_SUCCESS(context, velu_softmax_cross_entropy_backward(context, &desc, logits, labels, nullptr, nullptr,
+                                                                       sums, nullptr, dlogits));
             CHECK(std::isnan(loss[0]));
             for (int64_t c = 0; c < 10; ++c) {
                 CHECK(dlogits[c] != 0 && std::isfinite(dlogits[c]));
                 CHECK_EQUAL(dlogits[10 + c], 0.0f);
                 CHECK_EQUAL(dlogits[20 + c], 0.0f);
+            }
+        }
+    });
+
+    check::test("anOtherLabelOrShareThatIsNoneMakesTheLossNanAndItsRowsGradientZero", [] {
+        Context context;
+        const velu_softmax_cross_entropy_desc desc{check::device(), VELU_DTYPE_F32, 2, 10, 0.1f, 0};
+        for (const int32_t wrong : {-1, 10, 3}) {
+            Guarded<float> logits(20), loss(1), sums(2), dlogits(20), shares(2);
+            Guarded<int32_t> labels(2), others(2);
+            logits.fill_uniform(1);
+            for (int row = 0; row < 2; ++row) {
+                labels[row] = 4;
+                others[row] = 5;
+                shares[row] = 0.5f;
+            }
+            others[1] = wrong;
+            if (wrong == 3) shares[1] = 1.5f;
+            CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits, labels, others, shares,
+                                                                      loss, sums));
+            CHECK_SUCCESS(context, velu_softmax_cross_entropy_backward(context, &desc, logits, labels, others, shares,
+                                                                       sums, nullptr, dlogits));
+            CHECK(std::isnan(loss[0]));
+            for (int64_t c = 0; c < 10; ++c) {
+                CHECK(dlogits[c] != 0 && std::isfinite(dlogits[c]));
+                CHECK_EQUAL(dlogits[10 + c], 0.0f);
             }
         }
     });

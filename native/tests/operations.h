@@ -15,6 +15,9 @@ namespace operations {
 inline constexpr velu_velu_params kParams = {0.1f, 0.1f, 0.1f, 0.1f, 0.9f, 1e-6f, VELU_STATISTIC_INVERSE_RMS, 0, 0, 0};
 
 inline const velu_velu_desc kVelu = {check::device(), VELU_DTYPE_F32, 4, 8, kParams, 0, 0};
+inline const velu_wasserstein_desc kWasserstein = {check::device(), VELU_DTYPE_F32, 4, 8, VELU_W2_EMPIRICAL, 0.1f};
+inline const velu_activation_statistics_desc kActivationStatistics = {
+    check::device(), VELU_DTYPE_F32, 4, 8, VELU_ACTIVATION_VELU, 0, kParams};
 inline const velu_activation_desc kActivation = {check::device(), VELU_DTYPE_F32, 32, VELU_ACTIVATION_GELU, 0};
 inline const velu_add_desc kAdd = {check::device(), VELU_DTYPE_F32, 32};
 inline const velu_cast_desc kCast = {check::device(), VELU_DTYPE_F32, 32, VELU_DTYPE_BF16, 0};
@@ -39,6 +42,7 @@ inline const velu_top_k_desc kTopK = {check::device(), VELU_DTYPE_F32, 4, 8, 5, 
 inline const velu_optimizer_desc kOptimizer = {
     check::device(), VELU_DTYPE_F32, 32, VELU_OPTIMIZER_ADAM, 0, 0.9f, 0.9f, 0.999f, 1e-8f, 0, 0.004f, 0, 0};
 inline const velu_gradient_norm_desc kGradientNorm = {check::device(), VELU_DTYPE_F32, 32};
+inline const velu_lerp_desc kLerp = {check::device(), VELU_DTYPE_F32, 32};
 inline const velu_random_desc kRandom = {
     check::device(), VELU_DTYPE_F32, 32, 1, 2, VELU_DISTRIBUTION_TRUNCATED_NORMAL, 0, 1, -2, 2, 0};
 inline const velu_normalize_image_desc kNormalizeImage = {check::device(),       VELU_DTYPE_F32,       2, 3, 4, 3, 5, 2,
@@ -50,6 +54,10 @@ template <class Visit>
 void for_each(const Visit& visit) {
     visit("velu_velu_forward", "velu_velu_desc", velu_velu_forward, kVelu, "roro");
     visit("velu_velu_backward", "velu_velu_desc", velu_velu_backward, kVelu, "rrooro");
+    visit("velu_wasserstein_forward", "velu_wasserstein_desc", velu_wasserstein_forward, kWasserstein, "rooor");
+    visit("velu_wasserstein_backward", "velu_wasserstein_desc", velu_wasserstein_backward, kWasserstein, "roorro");
+    visit("velu_activation_statistics", "velu_activation_statistics_desc", velu_activation_statistics,
+          kActivationStatistics, "rrorr");
     visit("velu_activation_forward", "velu_activation_desc", velu_activation_forward, kActivation, "rr");
     visit("velu_activation_backward", "velu_activation_desc", velu_activation_backward, kActivation, "rrr");
     visit("velu_add_forward", "velu_add_desc", velu_add_forward, kAdd, "rrr");
@@ -101,12 +109,13 @@ void for_each(const Visit& visit) {
     visit("velu_adaptive_avg_pool2d_backward", "velu_adaptive_avg_pool2d_desc", velu_adaptive_avg_pool2d_backward,
           kAdaptiveAvgPool2d, "rr");
     visit("velu_softmax_cross_entropy_forward", "velu_softmax_cross_entropy_desc", velu_softmax_cross_entropy_forward,
-          kCrossEntropy, "rrro");
+          kCrossEntropy, "rrrrro");
     visit("velu_softmax_cross_entropy_backward", "velu_softmax_cross_entropy_desc", velu_softmax_cross_entropy_backward,
-          kCrossEntropy, "rrror");
+          kCrossEntropy, "rrrrror");
     visit("velu_top_k_count", "velu_top_k_desc", velu_top_k_count, kTopK, "rrr");
     visit("velu_optimizer_step", "velu_optimizer_desc", velu_optimizer_step, kOptimizer, "rorrrrr");
     visit("velu_gradient_norm", "velu_gradient_norm_desc", velu_gradient_norm, kGradientNorm, "rr");
+    visit("velu_lerp", "velu_lerp_desc", velu_lerp, kLerp, "rrr");
     visit("velu_random_fill", "velu_random_desc", velu_random_fill, kRandom, "r");
     visit("velu_normalize_image_forward", "velu_normalize_image_desc", velu_normalize_image_forward, kNormalizeImage,
           "ror");

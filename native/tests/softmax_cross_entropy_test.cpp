@@ -15,7 +15,9 @@ struct Loss {
     std::vector<double> gradient;
 };
 
-Loss reference(const float* logits, const int32_t* labels, int64_t rows, int64_t classes, double smoothing) {
+/// others and shares may be nullptr, together.
+Loss reference(const float* logits, const int32_t* labels, int64_t rows, int64_t classes, double smoothing,
+               const int32_t* others = nullptr, const float* shares = nullptr) {
     Loss result;
     result.gradient.resize(static_cast<size_t>(rows * classes));
     int64_t labelled = 0;
@@ -30,7 +32,10 @@ Loss reference(const float* logits, const int32_t* labels, int64_t rows, int64_t
         result.log_sum_exp.push_back(log_sum_exp);
         if (labels[row] < 0) continue;
         for (int64_t c = 0; c < classes; ++c) {
-            const double target = (c == labels[row] ? 1 - smoothing : 0) + smoothing / static_cast<double>(classes);
+            const double share = shares == nullptr ? 1 : static_cast<double>(shares[row]);
+            double one_hot = c == labels[row] ? share : 0;
+            if (others != nullptr && c == others[row]) one_hot += 1 - share;
+            const double target = (1 - smoothing) * one_hot + smoothing / static_cast<double>(classes);
             if (target > 0) result.loss -= weight * target * (z[c] - log_sum_exp);
             result.gradient[static_cast<size_t>(row * classes + c)] = weight * (std::exp(z[c] - log_sum_exp) - target);
         }
@@ -47,8 +52,8 @@ float loss_of(velu_context* context, const std::vector<float>& logits, const std
     const auto rows = static_cast<int64_t>(labels.size());
     const auto desc = cross_entropy(rows, static_cast<int64_t>(logits.size()) / rows, smoothing);
     float loss = -1;
-    CHECK_SUCCESS(context,
-                  velu_softmax_cross_entropy_forward(context, &desc, logits.data(), labels.data(), &loss, nullptr));
+    CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits.data(), labels.data(), nullptr,
+                                                              nullptr, &loss, nullptr));
     return loss;
 }
 
@@ -70,12 +75,13 @@ int main() {
                         labels[row] = row % 7 == 3 ? -1 : static_cast<int32_t>(row * 31 % classes);
                     }
                     const Loss expected = reference(logits, labels, rows, classes, static_cast<double>(smoothing));
-                    CHECK_SUCCESS(
-                        context, velu_softmax_cross_entropy_forward(context, &desc, logits, labels, loss, log_sum_exp));
+                    CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits, labels, nullptr,
+                                                                              nullptr, loss, log_sum_exp));
                     CHECK_NEAR(loss[0], expected.loss, 3e-7 * (1 + expected.loss));
                     const float upstream = 3;
-                    CHECK_SUCCESS(context, velu_softmax_cross_entropy_backward(context, &desc, logits, labels,
-                                                                               log_sum_exp, &upstream, dlogits));
+                    CHECK_SUCCESS(context,
+                                  velu_softmax_cross_entropy_backward(context, &desc, logits, labels, nullptr, nullptr,
+                                                                      log_sum_exp, &upstream, dlogits));
                     for (int64_t row = 0; row < rows; ++row) {
                         const double lse = expected.log_sum_exp[static_cast<size_t>(row)];
                         CHECK_NEAR(log_sum_exp[row], lse, 2e-7 * (1 + std::fabs(lse)));
@@ -92,6 +98,63 @@ int main() {
         }
     });
 
+    check::test("rowsOfTwoClassesMatchFloat64", [] {
+        for (int32_t isa = VELU_ISA_BASELINE; isa <= VELU_ISA_AVX512; ++isa) {
+            if (!Context::supported(isa)) continue;
+            Context context(2, isa);
+            for (const int64_t classes : {1, 2, 33, 1000}) {
+                for (const float smoothing : {0.0f, 0.1f, 1.0f}) {
+                    const int64_t rows = 33;
+                    const auto desc = cross_entropy(rows, classes, smoothing);
+                    Guarded<float> logits(rows * classes, 4), dlogits(rows * classes, 8), log_sum_exp(rows, 4), loss(1);
+                    Guarded<float> shares(rows, 4);
+                    Guarded<int32_t> labels(rows), others(rows, 4);
+                    logits.fill_uniform(static_cast<uint64_t>(classes), -8, 8);
+                    for (int64_t row = 0; row < rows; ++row) {
+                        labels[row] = row % 7 == 3 ? -1 : static_cast<int32_t>(row * 31 % classes);
+                        others[row] = row % 7 == 3 ? -9 : static_cast<int32_t>(row * 13 % classes);
+                        shares[row] = row % 7 == 3 ? NAN : static_cast<float>(row % 5) / 4;
+                    }
+                    const Loss expected =
+                        reference(logits, labels, rows, classes, static_cast<double>(smoothing), others, shares);
+                    CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits, labels, others,
+                                                                              shares, loss, log_sum_exp));
+                    CHECK_NEAR(loss[0], expected.loss, 3e-7 * (1 + expected.loss));
+                    CHECK_SUCCESS(context, velu_softmax_cross_entropy_backward(context, &desc, logits, labels, others,
+                                                                               shares, log_sum_exp, nullptr, dlogits));
+                    for (int64_t i = 0; i < rows * classes; ++i) {
+                        CHECK_NEAR(dlogits[i], expected.gradient[static_cast<size_t>(i)], 1.0 / 28 * 1.5e-6);
+                    }
+                }
+            }
+        }
+    });
+
+    check::test("aShareOfOneGivesTheBitsOfRowsOfOneClass", [] {
+        Context context;
+        const int64_t rows = 17;
+        const auto desc = cross_entropy(rows, 10, 0.1f);
+        Guarded<float> logits(rows * 10), dlogits(rows * 10), mixed(rows * 10), log_sum_exp(rows), loss(2),
+            shares(rows);
+        Guarded<int32_t> labels(rows), others(rows);
+        logits.fill_uniform(9, -8, 8);
+        for (int64_t row = 0; row < rows; ++row) {
+            labels[row] = static_cast<int32_t>(row % 10);
+            others[row] = static_cast<int32_t>(row * 3 % 10);
+            shares[row] = 1;
+        }
+        CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits, labels, nullptr, nullptr,
+                                                                  loss, log_sum_exp));
+        CHECK_SUCCESS(context, velu_softmax_cross_entropy_backward(context, &desc, logits, labels, nullptr, nullptr,
+                                                                   log_sum_exp, nullptr, dlogits));
+        CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits, labels, others, shares,
+                                                                  loss.data + 1, log_sum_exp));
+        CHECK_SUCCESS(context, velu_softmax_cross_entropy_backward(context, &desc, logits, labels, others, shares,
+                                                                   log_sum_exp, nullptr, mixed));
+        CHECK_EQUAL(loss[1], loss[0]);
+        for (int64_t i = 0; i < rows * 10; ++i) CHECK_EQUAL(mixed[i], dlogits[i]);
+    });
+
     check::test("bitsDoNotDependOnInstructionSetOrThreads", [] {
         const int64_t rows = 129;
         const int64_t classes = 257;
@@ -106,11 +169,11 @@ int main() {
             for (int32_t threads = 1; threads <= check::most_threads(); ++threads) {
                 Context context(threads, isa);
                 std::vector<float> all(static_cast<size_t>(1 + rows + rows * classes));
-                CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits, labels, all.data(),
-                                                                          all.data() + 1));
+                CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits, labels, nullptr,
+                                                                          nullptr, all.data(), all.data() + 1));
                 CHECK_SUCCESS(context,
-                              velu_softmax_cross_entropy_backward(context, &desc, logits, labels, all.data() + 1,
-                                                                  nullptr, all.data() + 1 + rows));
+                              velu_softmax_cross_entropy_backward(context, &desc, logits, labels, nullptr, nullptr,
+                                                                  all.data() + 1, nullptr, all.data() + 1 + rows));
                 if (expected.empty()) expected = all;
                 CHECK(std::memcmp(all.data(), expected.data(), all.size() * sizeof(float)) == 0);
             }
@@ -124,17 +187,18 @@ int main() {
         Guarded<float> logits(2 * classes), dlogits(2 * classes), log_sum_exp(2), loss(1);
         logits.fill_uniform(8, -2, 2);
         const int32_t labels[2] = {3, 0};
-        CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits, labels, loss, log_sum_exp));
-        CHECK_SUCCESS(context, velu_softmax_cross_entropy_backward(context, &desc, logits, labels, log_sum_exp, nullptr,
-                                                                   dlogits));
+        CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits, labels, nullptr, nullptr,
+                                                                  loss, log_sum_exp));
+        CHECK_SUCCESS(context, velu_softmax_cross_entropy_backward(context, &desc, logits, labels, nullptr, nullptr,
+                                                                   log_sum_exp, nullptr, dlogits));
         const float step = 0.0625f;
         for (int64_t i = 0; i < 2 * classes; ++i) {
             float sides[2];
             const float centre = logits[i];
             for (int side = 0; side < 2; ++side) {
                 logits[i] = centre + (side == 0 ? -step : step);
-                CHECK_SUCCESS(
-                    context, velu_softmax_cross_entropy_forward(context, &desc, logits, labels, &sides[side], nullptr));
+                CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits, labels, nullptr,
+                                                                          nullptr, &sides[side], nullptr));
             }
             logits[i] = centre;
             CHECK_NEAR(dlogits[i], (sides[1] - sides[0]) / (2 * step), 2e-4);
@@ -151,8 +215,8 @@ int main() {
             for (int64_t c = 0; c < classes; ++c) logits[c] = -120 + static_cast<float>(c) * 1e-3f;
             const int32_t label = 0;
             const float log_sum_exp = 0;  // so that the gradient is exp(logits) but for the label
-            CHECK_SUCCESS(context, velu_softmax_cross_entropy_backward(context, &desc, logits, &label, &log_sum_exp,
-                                                                       nullptr, dlogits));
+            CHECK_SUCCESS(context, velu_softmax_cross_entropy_backward(context, &desc, logits, &label, nullptr, nullptr,
+                                                                       &log_sum_exp, nullptr, dlogits));
             for (int64_t c = 1; c < classes; ++c) {
                 const double expected = std::exp(static_cast<double>(logits[c]));
                 CHECK_NEAR(dlogits[c], expected, 2e-7 * expected + 1.2e-38);
@@ -184,9 +248,10 @@ int main() {
                     float loss, log_sum_exp;
                     std::vector<float> gradient(33);
                     CHECK_SUCCESS(context, velu_softmax_cross_entropy_forward(context, &desc, logits.data(), &label,
-                                                                              &loss, &log_sum_exp));
-                    CHECK_SUCCESS(context, velu_softmax_cross_entropy_backward(context, &desc, logits.data(), &label,
-                                                                               &log_sum_exp, nullptr, gradient.data()));
+                                                                              nullptr, nullptr, &loss, &log_sum_exp));
+                    CHECK_SUCCESS(context,
+                                  velu_softmax_cross_entropy_backward(context, &desc, logits.data(), &label, nullptr,
+                                                                      nullptr, &log_sum_exp, nullptr, gradient.data()));
                     for (const float value : gradient) CHECK(std::isnan(value));
                 }
             }
@@ -210,9 +275,10 @@ int main() {
             std::vector<float> gradient(30, 7.0f);
             for (const bool forward : {true, false}) {
                 const velu_status status =
-                    forward ? velu_softmax_cross_entropy_forward(context, &desc, logits.data(), labels, &loss, nullptr)
-                            : velu_softmax_cross_entropy_backward(context, &desc, logits.data(), labels, log_sum_exp,
-                                                                  nullptr, gradient.data());
+                    forward ? velu_softmax_cross_entropy_forward(context, &desc, logits.data(), labels, nullptr,
+                                                                 nullptr, &loss, nullptr)
+                            : velu_softmax_cross_entropy_backward(context, &desc, logits.data(), labels, nullptr,
+                                                                  nullptr, log_sum_exp, nullptr, gradient.data());
                 CHECK_EQUAL(status, velu_status{VELU_STATUS_INVALID_ARGUMENT});
                 const std::string message = velu_context_last_error(context);
                 CHECK(message.find("row 1 is " + std::to_string(label)) != std::string::npos);
@@ -221,6 +287,26 @@ int main() {
             CHECK_EQUAL(loss, 7.0f);
             CHECK(gradient == std::vector<float>(30, 7.0f));
         }
+    });
+    check::test_on_cpu("otherLabelOrShareOutOfRangeNamesRowAndValue", why, [] {
+        Context context;
+        const auto desc = cross_entropy(2, 10, 0);
+        const std::vector<float> logits(20);
+        const int32_t labels[2] = {1, 2};
+        float loss = 7;
+        const auto message = [&](int32_t other, float share) {
+            const int32_t others[2] = {3, other};
+            const float shares[2] = {1, share};
+            CHECK_EQUAL(velu_softmax_cross_entropy_forward(context, &desc, logits.data(), labels, others, shares, &loss,
+                                                           nullptr),
+                        velu_status{VELU_STATUS_INVALID_ARGUMENT});
+            return std::string(velu_context_last_error(context));
+        };
+        CHECK(message(10, 0.5f).find("the other label of row 1 is 10; it must be 0 to 9") != std::string::npos);
+        CHECK(message(-1, 0.5f).find("the other label of row 1 is -1") != std::string::npos);
+        CHECK(message(4, 1.5f).find("the label share of row 1 is 1.5; it must be 0 to 1") != std::string::npos);
+        CHECK(message(4, NAN).find("the label share of row 1 is") != std::string::npos);
+        CHECK_EQUAL(loss, 7.0f);
     });
     return check::report();
 }

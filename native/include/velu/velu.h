@@ -51,7 +51,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 /** Version of this ABI. It changes with every incompatible change; callers compare it with velu_abi_version() once. */
-#define VELU_ABI_VERSION 4
+#define VELU_ABI_VERSION 5
 
 typedef int32_t velu_status;
 enum {
@@ -85,6 +85,13 @@ enum {
 enum {
     VELU_STATISTIC_INVERSE_RMS = 0, /* 1 / sqrt(mean(x^2) + eps) */
     VELU_STATISTIC_STD = 1          /* sqrt(mean((x - mean(x))^2) + eps) */
+};
+
+/** How the squared Wasserstein-2 distance of n numbers A to the standard normal is taken. */
+enum {
+    VELU_W2_GAUSSIAN = 0,   /* closed form for normal distributions: mean(A)^2 + (std(A) - 1)^2 over all elements */
+    VELU_W2_EMPIRICAL = 1,  /* exact transport in one dimension: mean of (A_(i) - Phi^-1((i - 1/2) / n))^2, A sorted */
+    VELU_W2_PER_CHANNEL = 2 /* the closed form of every channel, averaged over the channels */
 };
 
 /** Vector instruction set of the CPU backend's own kernels. */
@@ -344,6 +351,71 @@ VELU_API velu_status velu_velu_forward(velu_context* context, const velu_velu_de
 VELU_API velu_status velu_velu_backward(velu_context* context, const velu_velu_desc* desc, const void* x,
                                         const void* dy, const float* lambda, const float* moments, void* dx,
                                         float* dlambda);
+
+/**
+ * The squared Wasserstein-2 distance of a[rows][channels] to the standard normal, by the kind VELU_W2_*, and the
+ * scaling y = lambda a that ends a VeLU: for the kinds that VeLU's own kernels, which are GAUSSIAN, do not take in.
+ * a is then VeLU without lambda. rows, channels >= 1: an empty tensor has no distance. EMPIRICAL takes at most
+ * 2^32 - 1 elements and needs scratch memory of 16 bytes for each.
+ */
+typedef struct velu_wasserstein_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t rows;
+    int64_t channels;
+    int32_t kind;    /* VELU_W2_* */
+    float w2_weight; /* weight w of W2^2 in the loss, finite; it matters to the backward pass only */
+} velu_wasserstein_desc;
+
+/**
+ * moments: 3 floats {mean(a), std(a), W2^2}, the first two over all elements (population statistics). lambda: one
+ * float, or NULL for 1. y: [rows][channels], lambda a, may be a; or NULL if not wanted.
+ * saved, for backward, or NULL if not wanted: EMPIRICAL [rows][channels], the quantile Phi^-1((i - 1/2) / n) that each
+ * element is transported to; of equal elements the first gets the smaller one. PER_CHANNEL [2][channels] and GAUSSIAN
+ * [2], means, then standard deviations. A NaN in a makes moments NaN, and saved where it is of the channel or, for the
+ * other two kinds, everywhere.
+ */
+VELU_API velu_status velu_wasserstein_forward(velu_context* context, const velu_wasserstein_desc* desc, const void* a,
+                                              const float* lambda, void* y, float* saved, float* moments);
+
+/**
+ * Gradient of sum(dy * lambda * a) + w2_weight * W2^2.
+ * a, dy, da: [rows][channels]; da may be dy; dy may be NULL for 0. lambda as in forward. saved: what forward stored;
+ * may be NULL if w2_weight = 0. dlambda: one float, sum(dy * a), or NULL if not wanted. A channel (GAUSSIAN: tensor)
+ * whose standard deviation is 0 has no gradient of the term in it.
+ */
+VELU_API velu_status velu_wasserstein_backward(velu_context* context, const velu_wasserstein_desc* desc, const void* a,
+                                               const void* dy, const float* lambda, const float* saved, void* da,
+                                               float* dlambda);
+
+/**
+ * What an activation does to x[rows][channels], e.g. at one site of a network; rows, channels >= 1. activation is VELU,
+ * RELU, RELU6, SILU, GELU or SIGMOID; params is read for VELU only.
+ */
+typedef struct velu_activation_statistics_desc {
+    int32_t device;
+    int32_t dtype;
+    int64_t rows;
+    int64_t channels;
+    int32_t activation; /* VELU_ACTIVATION_* */
+    int32_t reserved;
+    velu_velu_params params;
+} velu_activation_statistics_desc;
+
+/**
+ * x: [rows][channels], what goes in. a: [rows][channels], f(x); for VELU before lambda. lambda: one float, or NULL
+ * for 1.
+ * values: 6 floats {mean(a), std(a), mean(a)^2 + (std(a) - 1)^2, least, mean and largest adaptive scale of the rows};
+ * the last three are 1 for all but VELU.
+ * counts: 2 numbers {dead units, saturated elements}. A unit is a channel; it is dead if |lambda a| <= 1e-6 in all
+ * rows. An element is saturated where f has no gradient or, for functions without such a part, nearly none: VELU |beta2
+ * x| >= 1, where the asin is clipped; RELU x <= 0; RELU6 x <= 0 or x >= 6; SILU and GELU where the factor of x is below
+ * 0.001: x <= -6.9067548, x <= -3.0902323; SIGMOID |x| >= 6.9067548. A NaN is not saturated, and makes its unit not
+ * dead.
+ */
+VELU_API velu_status velu_activation_statistics(velu_context* context, const velu_activation_statistics_desc* desc,
+                                                const void* x, const void* a, const float* lambda, float* values,
+                                                int64_t* counts);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Elementwise operations */
@@ -865,17 +937,25 @@ typedef struct velu_softmax_cross_entropy_desc {
 
 /**
  * logits: [rows][classes]; labels: int32 [rows], 0..classes-1, or -1 for a row to leave out (any other value is
- * INVALID_ARGUMENT on the CPU, naming the row; on CUDA it makes the loss NaN and the row's gradient zero). loss: one
- * float, the mean, 0 if no row has a label. log_sum_exp: [rows], for backward, or NULL.
+ * INVALID_ARGUMENT on the CPU, naming the row; on CUDA it makes the loss NaN and the row's gradient zero).
+ * other_labels: int32 [rows], and label_shares: [rows], for rows of two classes: a row's loss is label_shares times
+ * that of its label plus (1 - label_shares) times that of its other label. In rows with a label the other label is
+ * 0..classes-1 and the share 0..1, and a wrong one is treated as a wrong label. Both NULL for rows of one class. loss:
+ * one float, the mean, 0 if no row has a label. log_sum_exp: [rows], for backward, or NULL.
  */
 VELU_API velu_status velu_softmax_cross_entropy_forward(velu_context* context,
                                                         const velu_softmax_cross_entropy_desc* desc, const void* logits,
-                                                        const int32_t* labels, float* loss, float* log_sum_exp);
+                                                        const int32_t* labels, const int32_t* other_labels,
+                                                        const float* label_shares, float* loss, float* log_sum_exp);
 
-/** dlogits of the mean loss, times *dloss if dloss is not NULL. Rows without a label get zeros. */
+/**
+ * dlogits of the mean loss, times *dloss if dloss is not NULL. Labels and shares are forward's. Rows without a label
+ * get zeros.
+ */
 VELU_API velu_status velu_softmax_cross_entropy_backward(velu_context* context,
                                                          const velu_softmax_cross_entropy_desc* desc,
                                                          const void* logits, const int32_t* labels,
+                                                         const int32_t* other_labels, const float* label_shares,
                                                          const float* log_sum_exp, const float* dloss, void* dlogits);
 
 /** Counting of correct predictions; rows >= 1, classes >= 1, k >= 1 (k > classes counts every labelled row). */
@@ -946,6 +1026,21 @@ typedef struct velu_gradient_norm_desc {
 /** *norm = sqrt(sum(gradients^2)), accumulated in float64 in a fixed order. gradients: [count]. */
 VELU_API velu_status velu_gradient_norm(velu_context* context, const velu_gradient_norm_desc* desc,
                                         const void* gradients, float* norm);
+
+/** A step of one flat buffer of count >= 0 values towards another. */
+typedef struct velu_lerp_desc {
+    int32_t device;
+    int32_t dtype; /* of the values; the average is float32 */
+    int64_t count;
+} velu_lerp_desc;
+
+/**
+ * average += weight (values - average), or = values where the weight is 1, whatever the average was: running means and
+ * exponential moving averages. weight: one float, device memory, 0..1 (on CUDA a wrong one makes the average NaN).
+ * values: [count]. average: [count], updated.
+ */
+VELU_API velu_status velu_lerp(velu_context* context, const velu_lerp_desc* desc, const float* weight,
+                               const void* values, float* average);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Random numbers and images */

@@ -32,7 +32,7 @@ struct DeviceContext {
 };
 
 /// Bumped with every change of BackendTable.
-inline constexpr uint32_t kBackendTableVersion = 4;
+inline constexpr uint32_t kBackendTableVersion = 5;
 
 /// One entry per operation of velu.h, with the same arguments after the context. An operation the backend does not have
 /// may be nullptr: the core answers UNSUPPORTED. The entries up to event_elapsed must be there.
@@ -76,6 +76,12 @@ struct BackendTable {
                                 float* moments);
     velu_status (*velu_backward)(DeviceContext*, const velu_velu_desc*, const void* x, const void* dy,
                                  const float* lambda, const float* moments, void* dx, float* dlambda);
+    velu_status (*wasserstein_forward)(DeviceContext*, const velu_wasserstein_desc*, const void* a, const float* lambda,
+                                       void* y, float* saved, float* moments);
+    velu_status (*wasserstein_backward)(DeviceContext*, const velu_wasserstein_desc*, const void* a, const void* dy,
+                                        const float* lambda, const float* saved, void* da, float* dlambda);
+    velu_status (*activation_statistics)(DeviceContext*, const velu_activation_statistics_desc*, const void* x,
+                                         const void* a, const float* lambda, float* values, int64_t* counts);
     velu_status (*activation_forward)(DeviceContext*, const velu_activation_desc*, const void* x, void* y);
     velu_status (*activation_backward)(DeviceContext*, const velu_activation_desc*, const void* x, const void* dy,
                                        void* dx);
@@ -169,11 +175,12 @@ struct BackendTable {
                                                 void* dx);
 
     velu_status (*softmax_cross_entropy_forward)(DeviceContext*, const velu_softmax_cross_entropy_desc*,
-                                                 const void* logits, const int32_t* labels, float* loss,
-                                                 float* log_sum_exp);
+                                                 const void* logits, const int32_t* labels, const int32_t* other_labels,
+                                                 const float* label_shares, float* loss, float* log_sum_exp);
     velu_status (*softmax_cross_entropy_backward)(DeviceContext*, const velu_softmax_cross_entropy_desc*,
-                                                  const void* logits, const int32_t* labels, const float* log_sum_exp,
-                                                  const float* dloss, void* dlogits);
+                                                  const void* logits, const int32_t* labels,
+                                                  const int32_t* other_labels, const float* label_shares,
+                                                  const float* log_sum_exp, const float* dloss, void* dlogits);
     velu_status (*top_k_count)(DeviceContext*, const velu_top_k_desc*, const void* logits, const int32_t* labels,
                                int64_t* count);
 
@@ -181,6 +188,7 @@ struct BackendTable {
                                   const float* gradient_norm, double* counters, float* parameters,
                                   const void* gradients, float* state0, float* state1);
     velu_status (*gradient_norm)(DeviceContext*, const velu_gradient_norm_desc*, const void* gradients, float* norm);
+    velu_status (*lerp)(DeviceContext*, const velu_lerp_desc*, const float* weight, const void* values, float* average);
 
     velu_status (*random_fill)(DeviceContext*, const velu_random_desc*, float* out);
     velu_status (*normalize_image_forward)(DeviceContext*, const velu_normalize_image_desc*, const uint8_t* x,

@@ -36,6 +36,9 @@
 #define VELU_OPERATION_ENTRIES(X)     \
     X(velu_forward)                   \
     X(velu_backward)                  \
+    X(wasserstein_forward)            \
+    X(wasserstein_backward)           \
+    X(activation_statistics)          \
     X(activation_forward)             \
     X(activation_backward)            \
     X(add_forward)                    \
@@ -86,6 +89,7 @@
     X(top_k_count)                    \
     X(optimizer_step)                 \
     X(gradient_norm)                  \
+    X(lerp)                           \
     X(random_fill)                    \
     X(normalize_image_forward)
 

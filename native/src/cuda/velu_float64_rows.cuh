@@ -3,8 +3,8 @@
 // tensors never come here.
 #pragma once
 
+#include "cuda/moments.cuh"
 #include "cuda/row.cuh"
-#include "cuda/velu_moments.cuh"
 
 namespace velu::cuda {
 

@@ -96,17 +96,22 @@ void row_sums(const T* logits, int64_t classes, LogitSums* sums) {
     sums->logit_sum = logit_sum;
 }
 
-// Reads and writes each element once; about 20 operations. The label's element is rounded after its whole sum.
+// Reads and writes each element once; about 20 operations. A target's element is rounded after its whole sum.
 template <class T>
-void row_gradient(const T* logits, int64_t classes, float log_sum_exp, float share, float scale, int64_t label,
-                  float label_share, T* dlogits) {
+void row_gradient(const T* logits, int64_t classes, float log_sum_exp, float share, float scale,
+                  const RowTargets& targets, T* dlogits) {
     const auto gradient = [=](T logit) __attribute__((always_inline)) {
         return (exponential(value_of(logit) - log_sum_exp) - share) * scale;
     };
-    const T of_label = logits[label];
 #pragma omp simd
     for (int64_t i = 0; i < classes; ++i) put(gradient(logits[i]), dlogits + i);
-    put(gradient(of_label) - label_share * scale, dlogits + label);
+    float of_label = gradient(logits[targets.label]) - targets.label_share * scale;
+    if (targets.other == targets.label) {
+        of_label -= targets.other_share * scale;
+    } else if (targets.other >= 0) {
+        put(gradient(logits[targets.other]) - targets.other_share * scale, dlogits + targets.other);
+    }
+    put(of_label, dlogits + targets.label);
 }
 
 }  // namespace

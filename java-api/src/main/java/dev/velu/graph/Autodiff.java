@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /**
  * Reverse-mode differentiation: walks a forward graph backwards and lets every operation add the operations that compute the
@@ -18,23 +19,29 @@ import java.util.Set;
 public final class Autodiff {
     private Autodiff() {}
 
+    /** As {@link #differentiate(Graph, Value, Predicate)}, with respect to every trainable parameter. */
+    public static Map<Parameter, Value> differentiate(Graph graph, Value loss) {
+        return differentiate(graph, loss, Parameter::trainable);
+    }
+
     /**
-     * Adds the backward operations for a scalar loss to the graph and stores the gradient of every trainable parameter that
-     * the loss depends on as {@link Value.Storage#GRADIENT}.
+     * Adds the backward operations for a scalar loss to the graph and stores the gradient of every trained parameter that
+     * the loss depends on as {@link Value.Storage#GRADIENT}. Nothing is computed for what no trained parameter stands before.
      *
      * @param loss the output of a loss operation, whose gradient is 1
-     * @return the trainable parameters with their gradients, in the order of their first use
+     * @param trained which parameters get gradients
+     * @return the trained parameters with their gradients, in the order of their first use
      * @throws IllegalArgumentException if loss is not the output of a loss operation
      * @throws IllegalStateException if an operation on the way has no gradient, or two parameters share one
      */
-    public static Map<Parameter, Value> differentiate(Graph graph, Value loss) {
+    public static Map<Parameter, Value> differentiate(Graph graph, Value loss, Predicate<Parameter> trained) {
         Node source = loss.producer();
         if (source == null || !source.operation().isLoss() || source.output(0) != loss) {
             throw new IllegalArgumentException(
                     loss + " is not the output of a loss operation, e.g. softmax cross-entropy");
         }
         List<Node> forward = List.copyOf(graph.nodes());
-        Tape tape = new Tape(graph, wanted(forward));
+        Tape tape = new Tape(graph, wanted(forward, trained));
         graph.phase(Phase.BACKWARD);
         for (Node node : forward.reversed()) {
             boolean reached = node.outputs().stream().anyMatch(v -> v != null && (v == loss || tape.of(v) != null));
@@ -49,7 +56,9 @@ public final class Autodiff {
         Map<Parameter, Value> gradients = new LinkedHashMap<>();
         for (Node node : forward) {
             for (Value input : node.inputs()) {
-                if (isTrainable(input) && tape.of(input) != null && !gradients.containsKey(input.parameter())) {
+                if (isTrained(input, trained)
+                        && tape.of(input) != null
+                        && !gradients.containsKey(input.parameter())) {
                     Value gradient = tape.of(input);
                     if (gradient.storage() != Value.Storage.TEMPORARY) {
                         throw new IllegalStateException("the gradient of parameter " + input.name()
@@ -64,19 +73,17 @@ public final class Autodiff {
         return gradients;
     }
 
-    private static boolean isTrainable(Value value) {
-        return value != null
-                && value.storage() == Value.Storage.PARAMETER
-                && value.parameter().trainable();
+    private static boolean isTrained(Value value, Predicate<Parameter> trained) {
+        return value != null && value.storage() == Value.Storage.PARAMETER && trained.test(value.parameter());
     }
 
-    /** Trainable parameters and everything computed from them. */
-    private static Set<Value> wanted(List<Node> nodes) {
+    /** Trained parameters and everything computed from them. */
+    static Set<Value> wanted(List<Node> nodes, Predicate<Parameter> trained) {
         Set<Value> wanted = new HashSet<>();
         for (Node node : nodes) {
             boolean depends = false;
             for (Value input : node.inputs()) {
-                if (isTrainable(input)) {
+                if (isTrained(input, trained)) {
                     wanted.add(input);
                 }
                 depends |= wanted.contains(input);

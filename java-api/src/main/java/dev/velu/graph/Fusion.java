@@ -1,9 +1,12 @@
 package dev.velu.graph;
 
+import dev.velu.nn.Parameter;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.Predicate;
 
 /**
  * Joins operations that one kernel can do in one pass over memory: an operation absorbs the only consumer of its first output
@@ -20,6 +23,17 @@ public final class Fusion {
      * @param differentiated whether the graph is to be differentiated: what has no gradient when joined stays apart
      */
     public static void fuse(Graph graph, boolean differentiated) {
+        fuse(graph, parameter -> differentiated && parameter.trainable());
+    }
+
+    /**
+     * Rewrites the graph in place until nothing more joins.
+     *
+     * @param trained the parameters that the graph is to be differentiated by: what has no gradient when joined stays apart where
+     *     one is needed
+     */
+    public static void fuse(Graph graph, Predicate<Parameter> trained) {
+        Set<Value> wanted = Autodiff.wanted(graph.nodes(), trained);
         List<Node> nodes = new ArrayList<>(graph.nodes());
         boolean changed = true;
         while (changed) {
@@ -36,7 +50,7 @@ public final class Fusion {
                 }
                 Node next = readers.getFirst();
                 Operation.Fused fused = readers.size() == 1
-                        ? node.operation().fuse(node, next, differentiated)
+                        ? node.operation().fuse(node, next, isDifferentiated(next, wanted))
                         : node.operation().fuseKeeping(node, next);
                 if (fused != null) {
                     nodes.set(
@@ -49,6 +63,11 @@ public final class Fusion {
             }
         }
         graph.replaceNodes(nodes);
+    }
+
+    /** Whether an output of a node depends on what is trained. */
+    private static boolean isDifferentiated(Node node, Set<Value> wanted) {
+        return node.outputs().stream().anyMatch(wanted::contains);
     }
 
     /** The nodes that read each value, once for every time they read it. */

@@ -51,13 +51,29 @@ public final class Plan implements AutoCloseable {
     private final boolean records;
     private final List<Preparation> preparations = new ArrayList<>();
     private NativeCall[] calls = {};
+    private final Extent whole = new Extent();
+    private final Extent part = new Extent();
     /** Lifetimes of the memory the calls use: a recorded graph does not notice that memory is gone. */
     private MemorySegment.Scope[] scopesOfMemory = {};
 
     private boolean refreshed;
-    private boolean ran;
-    private RecordedGraph recorded;
     private boolean closed;
+
+    /** The calls of one kind of run: the first so many. */
+    private static final class Extent {
+        int calls;
+        boolean ran;
+        RecordedGraph recorded;
+
+        /** Forgets what was recorded. */
+        void reset() {
+            ran = false;
+            if (recorded != null) {
+                recorded.close();
+                recorded = null;
+            }
+        }
+    }
 
     private record Slice(long offset, long bytes) {}
 
@@ -254,8 +270,18 @@ public final class Plan implements AutoCloseable {
                 .flatMap(lifetimes -> lifetimes)
                 .distinct()
                 .toArray(MemorySegment.Scope[]::new);
-        ran = false;
-        dropRecording();
+        whole.calls = calls.length;
+        whole.reset();
+        part.reset();
+    }
+
+    /**
+     * Ends the run of {@link #runPart} behind the operations added so far: what is added later belongs to whole runs only, as the
+     * update of the parameters where several batches make one step.
+     */
+    public void endPart() {
+        part.calls = calls.length;
+        part.reset();
     }
 
     private NativeCall bind(
@@ -286,22 +312,42 @@ public final class Plan implements AutoCloseable {
      * @throws IllegalStateException if the plan, its context or memory given to it is closed
      */
     public void run() {
+        run(whole);
+    }
+
+    /**
+     * Runs the operations that were there when {@link #endPart} was called; otherwise as {@link #run()}.
+     *
+     * @throws IllegalStateException if it was not called, or as {@link #run()}
+     */
+    public void runPart() {
+        run(requirePart());
+    }
+
+    private Extent requirePart() {
+        if (part.calls == 0) {
+            throw new IllegalStateException("the plan has no part to run; say with endPart() where it ends");
+        }
+        return part;
+    }
+
+    private void run(Extent extent) {
         requireOpen();
         refreshOnce();
-        if (!records || !ran) {
-            makeCalls();
-            ran = true;
+        if (!records || !extent.ran) {
+            makeCalls(extent.calls);
+            extent.ran = true;
             return;
         }
-        if (recorded == null) {
-            recorded = record();
+        if (extent.recorded == null) {
+            extent.recorded = record(extent.calls);
         }
         for (MemorySegment.Scope lifetime : scopesOfMemory) {
             if (!lifetime.isAlive()) {
                 throw new IllegalStateException("memory that the plan uses is already released");
             }
         }
-        recorded.launch();
+        extent.recorded.launch();
     }
 
     /**
@@ -313,6 +359,15 @@ public final class Plan implements AutoCloseable {
      * @throws IllegalStateException if the plan, its context or memory given to it is closed
      */
     public void run(CallTimes times) {
+        run(whole, times);
+    }
+
+    /** As {@link #runPart()} and {@link #run(CallTimes)}; calls that are not made take no time. */
+    public void runPart(CallTimes times) {
+        run(requirePart(), times);
+    }
+
+    private void run(Extent extent, CallTimes times) {
         requireOpen();
         if (times.size() != calls.length) {
             throw new IllegalArgumentException("the times are of " + times.size() + " calls, the plan has "
@@ -322,14 +377,14 @@ public final class Plan implements AutoCloseable {
         times.start();
         for (int i = 0; i < calls.length; i++) {
             times.before(i);
-            int status = NativeCall.run(calls[i]);
+            int status = i < extent.calls ? NativeCall.run(calls[i]) : 0;
             times.after(i);
             if (status != 0) {
                 fail(planned.get(i), status);
             }
         }
         times.finish();
-        ran = true;
+        extent.ran = true;
     }
 
     /**
@@ -368,8 +423,8 @@ public final class Plan implements AutoCloseable {
         return new CallTimes(context, calls.length);
     }
 
-    private void makeCalls() {
-        for (int i = 0; i < calls.length; i++) {
+    private void makeCalls(int count) {
+        for (int i = 0; i < count; i++) {
             int status = NativeCall.run(calls[i]);
             if (status != 0) {
                 fail(planned.get(i), status);
@@ -377,9 +432,9 @@ public final class Plan implements AutoCloseable {
         }
     }
 
-    private RecordedGraph record() {
+    private RecordedGraph record(int count) {
         try {
-            return RecordedGraph.record(context, this::makeCalls);
+            return RecordedGraph.record(context, () -> makeCalls(count));
         } catch (VeluException e) {
             throw new VeluException(
                     e.status(),
@@ -390,14 +445,7 @@ public final class Plan implements AutoCloseable {
 
     /** Whether runs launch a recorded graph from now on. */
     boolean recorded() {
-        return recorded != null;
-    }
-
-    private void dropRecording() {
-        if (recorded != null) {
-            recorded.close();
-            recorded = null;
-        }
+        return whole.recorded != null;
     }
 
     private void fail(PlannedCall call, int status) {
@@ -473,7 +521,8 @@ public final class Plan implements AutoCloseable {
     public void close() {
         closed = true;
         try {
-            dropRecording();
+            whole.reset();
+            part.reset();
         } finally {
             owned.forEach(context::free);
             owned.clear();

@@ -1,6 +1,7 @@
 package dev.velu.nn;
 
 import dev.velu.device.Context;
+import dev.velu.device.Stream;
 import dev.velu.device.VeluException;
 import dev.velu.op.RandomFill;
 import dev.velu.tensor.DType;
@@ -11,11 +12,15 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.function.Predicate;
 
 /**
  * The parameters and buffers of one network, in torchvision's order, and their memory: all trainable values in one flat
- * float32 buffer, all gradients in a second of the same layout, all buffers in a third. Each tensor starts at a multiple of
+ * float32 buffer, their gradients in a second of the same layout, all buffers in a third. Each tensor starts at a multiple of
  * 64 bytes; the padding between them is zero and stays zero under every optimizer.
+ *
+ * <p>In the flat buffers, those that are trained alike lie together (see {@link #group}), and frozen ones (see {@link #freeze})
+ * behind all others, where they have no gradients. Float32 buffers lie before counters.
  *
  * <p>First every tensor is declared, then {@link #allocate} gives them memory.
  */
@@ -23,14 +28,71 @@ public final class Parameters {
     private static final long ALIGNMENT = 64;
 
     private final Map<String, Parameter> byName = new LinkedHashMap<>();
-    private final Map<String, Long> offsets = new LinkedHashMap<>();
-    private long trainableBytes;
-    private long bufferBytes;
+    private Predicate<String> frozen = name -> false;
+    private ParameterGroups groups = ParameterGroups.NONE;
+    /** Null until it is asked for, and again after a change. */
+    private Layout layout;
 
     private Context context;
     private MemorySegment values;
     private MemorySegment gradients;
     private MemorySegment buffers;
+
+    /**
+     * Where everything lies, in bytes.
+     *
+     * @param trainedBytes of the trainable values that are not frozen
+     * @param valueBytes of all trainable values
+     * @param statisticBytes of the float32 buffers
+     * @param bufferBytes of all buffers
+     */
+    private record Layout(
+            Map<String, Long> offsets,
+            List<ParameterRun> runs,
+            long trainedBytes,
+            long valueBytes,
+            long statisticBytes,
+            long bufferBytes) {}
+
+    /**
+     * Leaves tensors out of training: they get no gradients, and the optimizer does not touch them. To be called before a network
+     * is recorded for training on them. Several calls add up.
+     *
+     * @param names which, by name
+     * @throws IllegalStateException after {@link #allocate}
+     */
+    public void freeze(Predicate<String> names) {
+        requireNoMemory("frozen");
+        frozen = frozen.or(names);
+        layout = null;
+    }
+
+    /**
+     * Trains some of them with another learning rate or weight decay.
+     *
+     * @throws IllegalStateException after {@link #allocate}
+     */
+    public void group(ParameterGroups rules) {
+        requireNoMemory("grouped");
+        groups = rules;
+        layout = null;
+    }
+
+    private void requireNoMemory(String what) {
+        if (context != null) {
+            throw new IllegalStateException("parameters are " + what + " after they have memory; do it before allocate");
+        }
+    }
+
+    /** Whether a tensor of this name is left out of training. */
+    public boolean isFrozen(String name) {
+        return frozen.test(name);
+    }
+
+    /** Whether the optimizer updates a tensor: it is trainable and not frozen. */
+    public boolean trains(Parameter parameter) {
+        return parameter.trainable() && !isFrozen(parameter.name());
+    }
 
     /**
      * Adds a tensor, or returns the one of this name if it was declared before with the same type and role.
@@ -49,15 +111,59 @@ public final class Parameters {
                     "parameter " + parameter.name() + " is declared after the parameters have memory");
         }
         byName.put(parameter.name(), parameter);
-        long bytes = (parameter.type().bytes() + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-        if (parameter.trainable()) {
-            offsets.put(parameter.name(), trainableBytes);
-            trainableBytes += bytes;
-        } else {
-            offsets.put(parameter.name(), bufferBytes);
-            bufferBytes += bytes;
-        }
+        layout = null;
         return parameter;
+    }
+
+    private Layout layout() {
+        if (layout == null) {
+            layout = layOut();
+        }
+        return layout;
+    }
+
+    private Layout layOut() {
+        Map<ParameterGroups.Rule, List<Parameter>> trained = new LinkedHashMap<>();
+        List<Parameter> rest = new ArrayList<>();
+        List<Parameter> statistics = new ArrayList<>();
+        List<Parameter> counters = new ArrayList<>();
+        for (Parameter parameter : byName.values()) {
+            if (trains(parameter)) {
+                trained.computeIfAbsent(groups.rule(parameter), rule -> new ArrayList<>())
+                        .add(parameter);
+            } else if (parameter.trainable()) {
+                rest.add(parameter);
+            } else {
+                (parameter.type().dtype() == DType.F32 ? statistics : counters).add(parameter);
+            }
+        }
+        Map<String, Long> offsets = new LinkedHashMap<>();
+        List<ParameterRun> runs = new ArrayList<>();
+        long end = 0;
+        for (Map.Entry<ParameterGroups.Rule, List<Parameter>> alike : trained.entrySet()) {
+            long start = end;
+            end = place(alike.getValue(), start, offsets);
+            ParameterGroups.Rule rule = alike.getKey();
+            runs.add(new ParameterRun(
+                    start / DType.F32.bytes(),
+                    (end - start) / DType.F32.bytes(),
+                    rule.learningRateFactor(),
+                    rule.weightDecay()));
+        }
+        long valueBytes = place(rest, end, offsets);
+        long statisticBytes = place(statistics, 0, offsets);
+        return new Layout(
+                offsets, List.copyOf(runs), end, valueBytes, statisticBytes, place(counters, statisticBytes, offsets));
+    }
+
+    /** Gives tensors their offsets from a start on; where they end. */
+    private static long place(List<Parameter> tensors, long start, Map<String, Long> offsets) {
+        long end = start;
+        for (Parameter tensor : tensors) {
+            offsets.put(tensor.name(), end);
+            end += (tensor.type().bytes() + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        }
+        return end;
     }
 
     /** All tensors in the order of declaration. */
@@ -82,14 +188,32 @@ public final class Parameters {
                 .sum();
     }
 
-    /** Bytes of the flat buffer of trainable values, with padding. */
+    /** Elements of the tensors that train, without padding. */
+    public long trainedCount() {
+        return byName.values().stream()
+                .filter(this::trains)
+                .mapToLong(p -> p.type().shape().elements())
+                .sum();
+    }
+
+    /** Bytes of the flat buffer of trainable values, frozen ones included, with padding. */
     public long trainableBytes() {
-        return trainableBytes;
+        return layout().valueBytes();
+    }
+
+    /** Bytes of the flat buffer of gradients, and of an optimizer's states: without frozen tensors, with padding. */
+    public long trainedBytes() {
+        return layout().trainedBytes();
     }
 
     /** Bytes of the flat buffer of buffers, with padding. */
     public long bufferBytes() {
-        return bufferBytes;
+        return layout().bufferBytes();
+    }
+
+    /** The parts of the flat buffer that are trained alike, which cover what trains in order; one without groups. */
+    public List<ParameterRun> runs() {
+        return layout().runs();
     }
 
     /**
@@ -103,11 +227,11 @@ public final class Parameters {
             throw new IllegalStateException("the parameters already have memory");
         }
         try {
-            values = onContext.allocate(Math.max(ALIGNMENT, trainableBytes));
-            buffers = onContext.allocate(Math.max(ALIGNMENT, bufferBytes));
-            gradients = training ? onContext.allocate(Math.max(ALIGNMENT, trainableBytes)) : null;
+            values = onContext.allocate(Math.max(ALIGNMENT, trainableBytes()));
+            buffers = onContext.allocate(Math.max(ALIGNMENT, bufferBytes()));
+            gradients = training ? onContext.allocate(Math.max(ALIGNMENT, trainedBytes())) : null;
         } catch (VeluException e) {
-            long needed = trainableBytes + bufferBytes + (training ? trainableBytes : 0);
+            long needed = trainableBytes() + bufferBytes() + (training ? trainedBytes() : 0);
             throw e.ifOutOfMemory("the parameters" + (training ? " and their gradients need " : " need ")
                     + Math.ceilDiv(needed, 1 << 20) + " MiB; use a smaller network");
         }
@@ -130,6 +254,21 @@ public final class Parameters {
         }
     }
 
+    /**
+     * Takes over the values of tensors of the same names, e.g. to go on with others frozen.
+     *
+     * @param other has memory on the same context
+     * @throws IllegalArgumentException if a tensor of the same name has another type or role
+     */
+    public void copyFrom(Parameters other) {
+        for (Parameter parameter : byName.values()) {
+            if (other.byName.containsKey(parameter.name())) {
+                allocatedContext().copyAsync(other.segment(parameter), segment(parameter), Stream.COMPUTE);
+            }
+        }
+        allocatedContext().synchronize();
+    }
+
     /** FNV-1a, 64 bit. */
     private static long stream(String name) {
         long hash = 0xcbf29ce484222325L;
@@ -139,13 +278,24 @@ public final class Parameters {
         return hash;
     }
 
-    /** The whole flat buffer of trainable values, float32. */
+    /** The whole flat buffer of trainable values, float32; those that train come first. */
     public MemorySegment values() {
         allocatedContext();
         return values;
     }
 
-    /** The whole flat buffer of gradients, float32. */
+    /** The part of {@link #values} that trains, as long as the gradients. */
+    public MemorySegment trainedValues() {
+        return values().asSlice(0, trainedBytes());
+    }
+
+    /** All float32 buffers, which are running statistics: a part of the flat buffer of buffers; empty without any. */
+    public MemorySegment statistics() {
+        allocatedContext();
+        return buffers.asSlice(0, layout().statisticBytes());
+    }
+
+    /** The whole flat buffer of gradients, float32, of the tensors that train. */
     public MemorySegment gradients() {
         allocatedContext();
         if (gradients == null) {
@@ -154,9 +304,9 @@ public final class Parameters {
         return gradients;
     }
 
-    /** Number of float32 values in the flat buffers, with padding. */
+    /** Number of float32 values in the flat buffers of what trains, with padding. */
     public long flatCount() {
-        return trainableBytes / DType.F32.bytes();
+        return trainedBytes() / DType.F32.bytes();
     }
 
     /**
@@ -171,15 +321,22 @@ public final class Parameters {
         return flat.asSlice(offset(parameter), parameter.type().bytes());
     }
 
-    /** The memory of the gradient of one trainable tensor. */
+    /**
+     * The memory of the gradient of one tensor.
+     *
+     * @throws IllegalArgumentException if it does not train
+     */
     public MemorySegment gradient(Parameter parameter) {
+        if (!trains(parameter)) {
+            throw new IllegalArgumentException("parameter " + parameter.name() + " is not trained: it has no gradient");
+        }
         return gradients().asSlice(offset(parameter), parameter.type().bytes());
     }
 
     /** Offset in bytes of a tensor in its flat buffer. */
     public long offset(Parameter parameter) {
         requireSame(get(parameter.name()), parameter);
-        return offsets.get(parameter.name());
+        return layout().offsets().get(parameter.name());
     }
 
     private static void requireSame(Parameter known, Parameter parameter) {

@@ -14,6 +14,7 @@ import dev.velu.graph.Value;
 import dev.velu.onnx.Attribute;
 import dev.velu.onnx.OnnxGraph;
 import dev.velu.tensor.DType;
+import dev.velu.tensor.Shape;
 import dev.velu.tensor.Tensor;
 import dev.velu.tensor.TensorType;
 import java.lang.foreign.MemorySegment;
@@ -469,7 +470,7 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
 
     /**
      * Inputs x, weight, bias, residual or null, lambda or null, runningMean, runningVar; outputs y, moments or null. It
-     * has no gradient.
+     * has a gradient by x alone, and only where nothing is joined with it.
      */
     record ForwardInference(BatchNorm norm, boolean moments) implements Operation {
         ForwardInference {
@@ -501,6 +502,30 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
                     node.output(0), onnx.node("BatchNormalization", inputs, new Attribute.Float("epsilon", norm.eps)));
         }
 
+        /** dx = scale dy, scale being what {@link Fold} makes of the statistics. */
+        @Override
+        public void differentiate(Node node, Gradients gradients) {
+            Value x = node.input(0);
+            if (norm.activation != null
+                    || node.input(3) != null
+                    || gradients.wanted(node.input(1))
+                    || gradients.wanted(node.input(2))) {
+                throw new IllegalStateException(
+                        name() + " has a gradient by x alone; record it for training to train its weight and bias");
+            }
+            Graph graph = gradients.graph();
+            Value scale = graph.apply(
+                            new Fold(norm), node.input(1), node.input(2), node.input(5), node.input(6))
+                    .getFirst();
+            Shape shape = x.type().shape();
+            long channels = shape.size(-1);
+            Value dy = new Reshape(Shape.of(1, shape.elements() / channels, 1, channels))
+                    .apply(graph, gradients.of(node.output(0)));
+            Value factors = new Reshape(Shape.of(1, 1, 1, channels))
+                    .apply(graph, new Cast(x.type().dtype()).apply(graph, scale));
+            gradients.add(x, new Reshape(shape).apply(graph, new ChannelScale().apply(graph, dy, factors)));
+        }
+
         @Override
         public NativeCall bind(Binding b) {
             MemorySegment desc = norm.desc(b);
@@ -530,7 +555,7 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
 
         @Override
         public Fused fuse(Node self, Node next, boolean differentiated) {
-            Joined joined = norm.join(self, next);
+            Joined joined = differentiated ? null : norm.join(self, next);
             return joined == null
                     ? null
                     : new Fused(

@@ -23,6 +23,10 @@ import java.util.List;
  * scalar (shape {@code []}), logSumExp F32 {@code [N]}. The target distribution is {@code (1 - labelSmoothing)
  * onehot(label) + labelSmoothing / classes}.
  *
+ * <p>Rows may have two classes, as mixup and cutmix make them: otherLabels I32 {@code [N]}, a class in every row with a label,
+ * and shares F32 {@code [N]} in [0, 1]. Then {@code share onehot(label) + (1 - share) onehot(otherLabel)} stands for {@code
+ * onehot(label)}.
+ *
  * @param labelSmoothing in [0, 1]
  */
 public record SoftmaxCrossEntropy(float labelSmoothing) {
@@ -32,20 +36,62 @@ public record SoftmaxCrossEntropy(float labelSmoothing) {
         }
     }
 
-    /** Records the loss. */
+    /** Records the loss of rows of one class. */
     public Value apply(Graph graph, Value logits, Value labels) {
-        return graph.apply(new Forward(this), logits, labels).getFirst();
+        return apply(graph, logits, labels, null, null);
     }
 
-    /** The loss and logSumExp, at once. */
+    /** Records the loss. otherLabels and shares may be null, together. */
+    public Value apply(Graph graph, Value logits, Value labels, Value otherLabels, Value shares) {
+        return graph.apply(new Forward(this), logits, labels, otherLabels, shares)
+                .getFirst();
+    }
+
+    /** The loss of rows of one class and logSumExp, at once. */
     public void forward(Context context, Tensor logits, Tensor labels, Tensor loss, Tensor logSumExp) {
-        Eager.run(context, new Forward(this), List.of(logits, labels), List.of(loss, logSumExp));
+        forward(context, logits, labels, null, null, loss, logSumExp);
     }
 
-    /** dlogits times dloss, at once. dloss may be null for 1; logSumExp is what forward stored. */
+    /** The loss and logSumExp, at once. otherLabels and shares may be null, together. */
+    public void forward(
+            Context context,
+            Tensor logits,
+            Tensor labels,
+            Tensor otherLabels,
+            Tensor shares,
+            Tensor loss,
+            Tensor logSumExp) {
+        Eager.run(
+                context,
+                new Forward(this),
+                Arrays.asList(logits, labels, otherLabels, shares),
+                List.of(loss, logSumExp));
+    }
+
+    /** dlogits of rows of one class times dloss, at once. dloss may be null for 1; logSumExp is what forward stored. */
     public void backward(
             Context context, Tensor logits, Tensor labels, Tensor logSumExp, Tensor dloss, Tensor dlogits) {
-        Eager.run(context, new Backward(this), Arrays.asList(logits, labels, logSumExp, dloss), List.of(dlogits));
+        backward(context, logits, labels, null, null, logSumExp, dloss, dlogits);
+    }
+
+    /**
+     * dlogits times dloss, at once. otherLabels and shares may be null, together; dloss may be null for 1; logSumExp is what
+     * forward stored.
+     */
+    public void backward(
+            Context context,
+            Tensor logits,
+            Tensor labels,
+            Tensor otherLabels,
+            Tensor shares,
+            Tensor logSumExp,
+            Tensor dloss,
+            Tensor dlogits) {
+        Eager.run(
+                context,
+                new Backward(this),
+                Arrays.asList(logits, labels, otherLabels, shares, logSumExp, dloss),
+                List.of(dlogits));
     }
 
     /** Checks logits and labels, shared with {@link TopK}. */
@@ -56,6 +102,18 @@ public record SoftmaxCrossEntropy(float labelSmoothing) {
                     operation + ": logits have shape " + logits.shape() + ", expected at least one row and one class");
         }
         Types.exactly(operation, inputs, 1, "labels", DType.I32, logits.shape().size(0));
+        return logits;
+    }
+
+    private static TensorType inferTargets(String operation, List<TensorType> inputs) {
+        TensorType logits = infer(operation, inputs);
+        long rows = logits.shape().size(0);
+        Types.optional(operation, inputs, 2, "otherLabels", DType.I32, rows);
+        Types.optional(operation, inputs, 3, "shares", DType.F32, rows);
+        if ((inputs.get(2) == null) != (inputs.get(3) == null)) {
+            throw new IllegalArgumentException(
+                    operation + ": one of otherLabels and shares is missing; give both or none");
+        }
         return logits;
     }
 
@@ -70,7 +128,7 @@ public record SoftmaxCrossEntropy(float labelSmoothing) {
         return desc;
     }
 
-    /** Inputs logits, labels; outputs loss, logSumExp. */
+    /** Inputs logits, labels, otherLabels and shares or both null; outputs loss, logSumExp. */
     record Forward(SoftmaxCrossEntropy loss) implements Operation {
         @Override
         public String name() {
@@ -79,7 +137,7 @@ public record SoftmaxCrossEntropy(float labelSmoothing) {
 
         @Override
         public List<TensorType> infer(List<TensorType> inputs) {
-            TensorType logits = SoftmaxCrossEntropy.infer(name(), inputs);
+            TensorType logits = inferTargets(name(), inputs);
             return List.of(TensorType.f32(), TensorType.f32(logits.shape().size(0)));
         }
 
@@ -89,9 +147,12 @@ public record SoftmaxCrossEntropy(float labelSmoothing) {
             MemorySegment context = b.context().handle();
             MemorySegment logits = b.input(0);
             MemorySegment labels = b.input(1);
+            MemorySegment otherLabels = b.input(2);
+            MemorySegment shares = b.input(3);
             MemorySegment mean = b.output(0);
             MemorySegment logSumExp = b.output(1);
-            return () -> VeluNative.velu_softmax_cross_entropy_forward(context, desc, logits, labels, mean, logSumExp);
+            return () -> VeluNative.velu_softmax_cross_entropy_forward(
+                    context, desc, logits, labels, otherLabels, shares, mean, logSumExp);
         }
 
         @Override
@@ -108,12 +169,19 @@ public record SoftmaxCrossEntropy(float labelSmoothing) {
                     logits,
                     gradients
                             .graph()
-                            .apply(new Backward(loss), logits, node.input(1), node.output(1), dloss)
+                            .apply(
+                                    new Backward(loss),
+                                    logits,
+                                    node.input(1),
+                                    node.input(2),
+                                    node.input(3),
+                                    node.output(1),
+                                    dloss)
                             .getFirst());
         }
     }
 
-    /** Inputs logits, labels, logSumExp, dloss or null for 1; output dlogits. */
+    /** Inputs logits, labels, otherLabels and shares or both null, logSumExp, dloss or null for 1; output dlogits. */
     record Backward(SoftmaxCrossEntropy loss) implements Operation {
         @Override
         public String name() {
@@ -122,10 +190,10 @@ public record SoftmaxCrossEntropy(float labelSmoothing) {
 
         @Override
         public List<TensorType> infer(List<TensorType> inputs) {
-            TensorType logits = SoftmaxCrossEntropy.infer(name(), inputs);
+            TensorType logits = inferTargets(name(), inputs);
             Types.exactly(
-                    name(), inputs, 2, "logSumExp", DType.F32, logits.shape().size(0));
-            Types.optional(name(), inputs, 3, "dloss", DType.F32);
+                    name(), inputs, 4, "logSumExp", DType.F32, logits.shape().size(0));
+            Types.optional(name(), inputs, 5, "dloss", DType.F32);
             return List.of(logits);
         }
 
@@ -135,11 +203,13 @@ public record SoftmaxCrossEntropy(float labelSmoothing) {
             MemorySegment context = b.context().handle();
             MemorySegment logits = b.input(0);
             MemorySegment labels = b.input(1);
-            MemorySegment logSumExp = b.input(2);
-            MemorySegment dloss = b.input(3);
+            MemorySegment otherLabels = b.input(2);
+            MemorySegment shares = b.input(3);
+            MemorySegment logSumExp = b.input(4);
+            MemorySegment dloss = b.input(5);
             MemorySegment dlogits = b.output(0);
             return () -> VeluNative.velu_softmax_cross_entropy_backward(
-                    context, desc, logits, labels, logSumExp, dloss, dlogits);
+                    context, desc, logits, labels, otherLabels, shares, logSumExp, dloss, dlogits);
         }
     }
 }

@@ -20,6 +20,9 @@ public sealed interface OptimizerAlgorithm {
     /** L2 penalty added to the gradient, or decoupled decay ({@link AdamW}); zero or more. */
     float weightDecay();
 
+    /** The same rule with another weight decay, zero or more. */
+    OptimizerAlgorithm withWeightDecay(float decay);
+
     /**
      * Stochastic gradient descent.
      *
@@ -38,6 +41,11 @@ public sealed interface OptimizerAlgorithm {
         /** Without momentum or weight decay. */
         public static Sgd defaults() {
             return new Sgd(0, false, 0);
+        }
+
+        @Override
+        public Sgd withWeightDecay(float decay) {
+            return new Sgd(momentum, nesterov, decay);
         }
 
         @Override
@@ -74,6 +82,11 @@ public sealed interface OptimizerAlgorithm {
         }
 
         @Override
+        public Adam withWeightDecay(float decay) {
+            return new Adam(beta1, beta2, eps, decay);
+        }
+
+        @Override
         public String label() {
             return "adam";
         }
@@ -104,6 +117,11 @@ public sealed interface OptimizerAlgorithm {
         /** 0.9, 0.999, 1e-8, weight decay 0.01. */
         public static AdamW defaults() {
             return new AdamW(0.9f, 0.999f, 1e-8f, 0.01f);
+        }
+
+        @Override
+        public AdamW withWeightDecay(float decay) {
+            return new AdamW(beta1, beta2, eps, decay);
         }
 
         @Override
@@ -140,6 +158,11 @@ public sealed interface OptimizerAlgorithm {
         /** 0.9, 0.999, 1e-8, no weight decay, momentum decay 0.004. */
         public static Nadam defaults() {
             return new Nadam(0.9f, 0.999f, 1e-8f, 0, 0.004f);
+        }
+
+        @Override
+        public Nadam withWeightDecay(float decay) {
+            return new Nadam(beta1, beta2, eps, decay, momentumDecay);
         }
 
         @Override

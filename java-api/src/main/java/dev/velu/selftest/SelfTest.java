@@ -71,6 +71,8 @@ public final class SelfTest {
 
     private static void operations(Probe probe) {
         VeluCheck.run(probe);
+        WassersteinCheck.run(probe);
+        ActivationStatisticsCheck.run(probe);
         ActivationCheck.run(probe);
         AddCheck.run(probe);
         CastCheck.run(probe);
@@ -91,6 +93,7 @@ public final class SelfTest {
         SoftmaxCrossEntropyCheck.run(probe);
         TopKCheck.run(probe);
         OptimizerCheck.run(probe);
+        LerpCheck.run(probe);
         NormalizeImageCheck.run(probe);
     }
 

@@ -6,7 +6,7 @@ import dev.velu.tensor.DType;
 import dev.velu.tensor.Tensor;
 import java.util.Arrays;
 
-/** The loss: label smoothing, rows left out, logits that would overflow. */
+/** The loss: label smoothing, rows left out, rows of two classes, logits that would overflow. */
 final class SoftmaxCrossEntropyCheck {
     private static final int[][] SHAPES = {{1, 1}, {31, 10}, {33, 257}, {3, 1000}, {257, 2}};
 
@@ -20,6 +20,7 @@ final class SoftmaxCrossEntropyCheck {
                     labels[r] = -1;
                 }
                 check(probe, "", shape[1], smoothing, labels, probe.data(Numbers.normal(2, shape[0] * shape[1], 3)));
+                mixed(probe, shape[1], smoothing, labels, probe.data(Numbers.normal(6, shape[0] * shape[1], 3)));
             }
         }
         int[] none = new int[5];
@@ -85,6 +86,62 @@ final class SoftmaxCrossEntropyCheck {
                     o.backward(wide, labels, dlossValue),
                     Numbers.map(magnitude, m -> Math.abs(dlossValue) * m),
                     Tolerances.LOSS_GRADIENT);
+        });
+    }
+
+    /** Rows of two classes, some of them the same, with shares of 0, 1 and between. */
+    private static void mixed(Probe probe, int classes, float smoothing, int[] labels, float[] logitValues) {
+        int rows = labels.length;
+        int[] others = Numbers.integers(7, rows, 0, classes - 1);
+        float[] shares = new float[rows];
+        for (int r = 0; r < rows; r++) {
+            shares[r] = r % 4 / 3.0f;
+        }
+        SoftmaxCrossEntropyOracle o = new SoftmaxCrossEntropyOracle(rows, classes, smoothing);
+        SoftmaxCrossEntropy operation = new SoftmaxCrossEntropy(smoothing);
+        String name = rows + "x" + classes + " smoothing " + smoothing + " mixed labels";
+        double[] wide = Numbers.wide(logitValues);
+        double scale = 1;
+        for (double logit : wide) {
+            scale = Math.max(scale, Math.abs(logit));
+        }
+        double bound = scale;
+        double[] magnitude = magnitude(o, wide, labels, bound);
+        double[] withTargets = o.backward(wide, labels, others, shares, 1);
+        for (int i = 0; i < magnitude.length; i++) {
+            magnitude[i] += Math.abs(withTargets[i]);
+        }
+        probe.trial("softmax_cross_entropy_forward", name, trial -> {
+            Tensor loss = trial.output(DType.F32);
+            operation.forward(
+                    trial.context(),
+                    trial.data(logitValues, rows, classes),
+                    trial.input(labels, rows),
+                    trial.input(others, rows),
+                    trial.input(shares, rows),
+                    loss,
+                    trial.output(DType.F32, rows));
+            trial.compare("loss", loss.item(), o.loss(wide, labels, others, shares), Tolerances.LOSS.at(bound));
+        });
+        probe.trial("softmax_cross_entropy_backward", name, trial -> {
+            Tensor dlogits = trial.result(rows, classes);
+            operation.backward(
+                    trial.context(),
+                    trial.data(logitValues, rows, classes),
+                    trial.input(labels, rows),
+                    trial.input(others, rows),
+                    trial.input(shares, rows),
+                    trial.input(Numbers.narrow(o.logSumExp(wide)), rows),
+                    null,
+                    dlogits);
+            trial.compare("dlogits", dlogits, withTargets, magnitude, Tolerances.LOSS_GRADIENT);
+            DifferenceQuotient.compare(
+                    trial,
+                    "dlogits",
+                    dlogits.toFloatArray(),
+                    logitValues,
+                    magnitude,
+                    point -> o.loss(point, labels, others, shares));
         });
     }
 

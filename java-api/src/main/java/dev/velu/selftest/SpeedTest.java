@@ -27,6 +27,7 @@ import dev.velu.op.Dropout;
 import dev.velu.op.GlobalAvgPool;
 import dev.velu.op.GradientNorm;
 import dev.velu.op.LayerNorm;
+import dev.velu.op.Lerp;
 import dev.velu.op.Linear;
 import dev.velu.op.MaxPool2d;
 import dev.velu.op.NormalizeImage;
@@ -260,6 +261,12 @@ public final class SpeedTest {
                 Tensor gradients = random(DType.F32, count);
                 Tensor norm = tensor(DType.F32);
                 return () -> new GradientNorm().norm(context, gradients, norm);
+            });
+            measure("lerp", count + "", 12.0 * count, () -> {
+                Tensor values = random(DType.F32, count);
+                Tensor average = random(DType.F32, count);
+                Tensor weight = tensor(DType.F32).set(0.001f);
+                return () -> new Lerp().step(context, weight, values, average);
             });
             measure("random_fill", count + " normal", 4.0 * count, () -> {
                 Tensor out = tensor(DType.F32, count);

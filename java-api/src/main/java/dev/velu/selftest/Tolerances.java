@@ -25,6 +25,12 @@ final class Tolerances {
     static final Tolerance VELU_MOMENTS = new Tolerance(1e-5, 0);
 
     /**
+     * The gradient of W2 and of the scaling: quantiles, means and deviations are computed in float64 and kept in float32, then
+     * come four roundings of terms that are all in the magnitude; 16 u.
+     */
+    static final Tolerance WASSERSTEIN_GRADIENT = new Tolerance(1e-6, 1e-7);
+
+    /**
      * exp and erf by polynomials of a few u each, then two or three roundings; 32 u together. 1e-7 where f underflows.
      */
     static final Tolerance ACTIVATION = new Tolerance(2e-6, 1e-7);
@@ -127,6 +133,9 @@ final class Tolerances {
      * float32.
      */
     static final Tolerance ROUNDED_ONCE = new Tolerance(0x1p-23, 0);
+
+    /** {@code average + weight (value - average)}: three roundings, of u each; 2 u of {@code |average| + weight |value - average|}. */
+    static final Tolerance AVERAGED = new Tolerance(0x1p-22, 1e-30);
 
     /** {@code (x / 255 - mean) / std}: three roundings and that of 1 / std; 8 u of {@code (x / 255 + |mean|) / std}. */
     static final Tolerance NORMALIZED = new Tolerance(5e-7, 1e-8);

@@ -87,14 +87,20 @@ class BatchNormFusionTest {
     void inferenceJoinsToo() {
         Value normed = NORM.applyInference(graph, x, channels, channels, channels, channels);
         Value sum = new Add().apply(graph, normed, shortcut);
-        Operation.Fused withSum = fuse(normed, sum);
+        Operation.Fused withSum = normed.producer().operation().fuse(normed.producer(), sum.producer(), false);
         assertThat(withSum.inputs().get(3)).isSameAs(shortcut);
         Value y = new Activation(Pointwise.RELU).apply(graph, sum);
         Node joined = new Node(withSum.operation(), withSum.inputs(), withSum.outputs(), "");
-        Operation.Fused withRelu = joined.operation().fuse(joined, y.producer(), true);
+        Operation.Fused withRelu = joined.operation().fuse(joined, y.producer(), false);
         assertThat(withRelu.operation()).isEqualTo(new BatchNorm.ForwardInference(NORM.with(Pointwise.RELU, 0), false));
         assertThat(withRelu.inputs().get(3)).isSameAs(shortcut);
         assertThat(withRelu.outputs()).containsExactly(y, null);
+    }
+
+    @Test
+    void inferenceStaysApartWhereAGradientIsNeeded() {
+        Value normed = NORM.applyInference(graph, x, channels, channels, channels, channels);
+        assertThat(fuse(normed, new Add().apply(graph, normed, shortcut))).isNull();
     }
 
     @Test

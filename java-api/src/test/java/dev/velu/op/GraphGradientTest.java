@@ -261,6 +261,14 @@ class GraphGradientTest {
                         "linear and GELU",
                         null,
                         b -> b.firstToken(b.activation(Pointwise.GELU, b.linear(b.tokens(), "mlp", 16)))),
+                new Case("scaling behind W2", null, b -> {
+                    Value a = new Velu(VeluParameters.curve(), 0)
+                            .apply(b.graph, b.convolution(three, b.images(), "conv", 5, 3, true), null, false)
+                            .y();
+                    return b.pooled(new Wasserstein(W2.EMPIRICAL, 0)
+                            .apply(b.graph, a, b.parameter("lambda"))
+                            .y());
+                }),
                 new Case("stochastic depth", null, b -> {
                     Value x = b.images();
                     Value branch = b.convolution(three, x, "conv", 8, 3, true);

@@ -48,6 +48,61 @@ class SoftmaxCrossEntropyTest {
     }
 
     @Test
+    void aMixedRowCostsWhatItsClassesCostByTheirShares() {
+        Tensor both = Tensor.allocate(context, DType.I32, 2).set(0, 1);
+        Tensor others = Tensor.allocate(context, DType.I32, 2).set(1, 0);
+        Tensor shares = Tensor.allocate(context, DType.F32, 2).set(1f, 0.25f);
+        loss.forward(context, logits, both, others, shares, mean, logSumExp);
+        double row0 = Math.log(2);
+        double sum = Math.log(Math.exp(3) + Math.exp(5));
+        double row1 = 0.25 * (sum - 5) + 0.75 * (sum - 3);
+        assertThat(mean.item()).isCloseTo((row0 + row1) / 2, within(1e-6));
+        loss.backward(context, logits, both, others, shares, logSumExp, null, dlogits);
+        float p = (float) Math.exp(5 - sum);
+        assertThat(dlogits.toFloatArray())
+                .containsExactly(
+                        new float[] {-0.25f, 0.25f, (1 - p - 0.75f) / 2, (p - 0.25f) / 2}, within(1e-6f));
+    }
+
+    @Test
+    void aShareOfOneGivesTheBitsOfRowsOfOneClass() {
+        SoftmaxCrossEntropy smoothed = new SoftmaxCrossEntropy(0.1f);
+        Tensor others = Tensor.allocate(context, DType.I32, 2).set(0, 5);
+        Tensor shares = Tensor.allocate(context, DType.F32, 2).set(1f, 7f);
+        smoothed.forward(context, logits, labels, mean, logSumExp);
+        float alone = (float) mean.item();
+        smoothed.backward(context, logits, labels, logSumExp, null, dlogits);
+        float[] gradient = dlogits.toFloatArray();
+        smoothed.forward(context, logits, labels, others, shares, mean, logSumExp);
+        assertThat((float) mean.item()).isEqualTo(alone);
+        smoothed.backward(context, logits, labels, others, shares, logSumExp, null, dlogits);
+        assertThat(dlogits.toFloatArray()).containsExactly(gradient);
+    }
+
+    @Test
+    void anOtherLabelThatIsNoClassAndAShareOutsideItsRangeAreNamed() {
+        Tensor both = Tensor.allocate(context, DType.I32, 2).set(0, 1);
+        Tensor others = Tensor.allocate(context, DType.I32, 2).set(0, -1);
+        Tensor shares = Tensor.allocate(context, DType.F32, 2).set(0.5f, 0.5f);
+        assertThatExceptionOfType(VeluException.class)
+                .isThrownBy(() -> loss.forward(context, logits, both, others, shares, mean, logSumExp))
+                .withMessageContaining("the other label of row 1 is -1; it must be 0 to 1");
+        others.set(0, 1);
+        shares.set(-0.5f, 0.5f);
+        assertThatExceptionOfType(VeluException.class)
+                .isThrownBy(() -> loss.forward(context, logits, both, others, shares, mean, logSumExp))
+                .withMessageContaining("the label share of row 0 is -0.5; it must be 0 to 1");
+    }
+
+    @Test
+    void otherLabelsWithoutSharesAreRefused() {
+        Tensor others = Tensor.allocate(context, DType.I32, 2);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> loss.forward(context, logits, labels, others, null, mean, logSumExp))
+                .withMessageContaining("one of otherLabels and shares is missing");
+    }
+
+    @Test
     void aLabelThatIsNoClassIsNamed() {
         labels.set(0, 2);
         assertThatExceptionOfType(VeluException.class)

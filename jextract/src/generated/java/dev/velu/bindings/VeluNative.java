@@ -68,10 +68,10 @@ public class VeluNative {
     public static final AddressLayout C_POINTER = ValueLayout.ADDRESS
             .withTargetLayout(MemoryLayout.sequenceLayout(java.lang.Long.MAX_VALUE, JAVA_BYTE));
     public static final ValueLayout.OfLong C_LONG = ValueLayout.JAVA_LONG;
-    private static final int VELU_ABI_VERSION = (int)4L;
+    private static final int VELU_ABI_VERSION = (int)5L;
     /**
      * {@snippet lang=c :
-     * #define VELU_ABI_VERSION 4
+     * #define VELU_ABI_VERSION 5
      * }
      */
     public static int VELU_ABI_VERSION() {
@@ -256,6 +256,33 @@ public class VeluNative {
      */
     public static int VELU_STATISTIC_STD() {
         return VELU_STATISTIC_STD;
+    }
+    private static final int VELU_W2_GAUSSIAN = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.VELU_W2_GAUSSIAN = 0
+     * }
+     */
+    public static int VELU_W2_GAUSSIAN() {
+        return VELU_W2_GAUSSIAN;
+    }
+    private static final int VELU_W2_EMPIRICAL = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.VELU_W2_EMPIRICAL = 1
+     * }
+     */
+    public static int VELU_W2_EMPIRICAL() {
+        return VELU_W2_EMPIRICAL;
+    }
+    private static final int VELU_W2_PER_CHANNEL = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.VELU_W2_PER_CHANNEL = 2
+     * }
+     */
+    public static int VELU_W2_PER_CHANNEL() {
+        return VELU_W2_PER_CHANNEL;
     }
     private static final int VELU_ISA_AUTO = (int)0L;
     /**
@@ -2242,6 +2269,199 @@ public class VeluNative {
                 traceDowncall("velu_velu_backward", context, desc, x, dy, lambda, moments, dx, dlambda);
             }
             return (int)mh$.invokeExact(context, desc, x, dy, lambda, moments, dx, dlambda);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_wasserstein_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_wasserstein_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_wasserstein_forward(velu_context *context, const velu_wasserstein_desc *desc, const void *a, const float *lambda, void *y, float *saved, float *moments)
+     * }
+     */
+    public static FunctionDescriptor velu_wasserstein_forward$descriptor() {
+        return velu_wasserstein_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_wasserstein_forward(velu_context *context, const velu_wasserstein_desc *desc, const void *a, const float *lambda, void *y, float *saved, float *moments)
+     * }
+     */
+    public static MethodHandle velu_wasserstein_forward$handle() {
+        return velu_wasserstein_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_wasserstein_forward(velu_context *context, const velu_wasserstein_desc *desc, const void *a, const float *lambda, void *y, float *saved, float *moments)
+     * }
+     */
+    public static MemorySegment velu_wasserstein_forward$address() {
+        return velu_wasserstein_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_wasserstein_forward(velu_context *context, const velu_wasserstein_desc *desc, const void *a, const float *lambda, void *y, float *saved, float *moments)
+     * }
+     */
+    public static int velu_wasserstein_forward(MemorySegment context, MemorySegment desc, MemorySegment a, MemorySegment lambda, MemorySegment y, MemorySegment saved, MemorySegment moments) {
+        var mh$ = velu_wasserstein_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_wasserstein_forward", context, desc, a, lambda, y, saved, moments);
+            }
+            return (int)mh$.invokeExact(context, desc, a, lambda, y, saved, moments);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_wasserstein_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_wasserstein_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_wasserstein_backward(velu_context *context, const velu_wasserstein_desc *desc, const void *a, const void *dy, const float *lambda, const float *saved, void *da, float *dlambda)
+     * }
+     */
+    public static FunctionDescriptor velu_wasserstein_backward$descriptor() {
+        return velu_wasserstein_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_wasserstein_backward(velu_context *context, const velu_wasserstein_desc *desc, const void *a, const void *dy, const float *lambda, const float *saved, void *da, float *dlambda)
+     * }
+     */
+    public static MethodHandle velu_wasserstein_backward$handle() {
+        return velu_wasserstein_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_wasserstein_backward(velu_context *context, const velu_wasserstein_desc *desc, const void *a, const void *dy, const float *lambda, const float *saved, void *da, float *dlambda)
+     * }
+     */
+    public static MemorySegment velu_wasserstein_backward$address() {
+        return velu_wasserstein_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_wasserstein_backward(velu_context *context, const velu_wasserstein_desc *desc, const void *a, const void *dy, const float *lambda, const float *saved, void *da, float *dlambda)
+     * }
+     */
+    public static int velu_wasserstein_backward(MemorySegment context, MemorySegment desc, MemorySegment a, MemorySegment dy, MemorySegment lambda, MemorySegment saved, MemorySegment da, MemorySegment dlambda) {
+        var mh$ = velu_wasserstein_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_wasserstein_backward", context, desc, a, dy, lambda, saved, da, dlambda);
+            }
+            return (int)mh$.invokeExact(context, desc, a, dy, lambda, saved, da, dlambda);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_activation_statistics {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_activation_statistics");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_activation_statistics(velu_context *context, const velu_activation_statistics_desc *desc, const void *x, const void *a, const float *lambda, float *values, int64_t *counts)
+     * }
+     */
+    public static FunctionDescriptor velu_activation_statistics$descriptor() {
+        return velu_activation_statistics.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_activation_statistics(velu_context *context, const velu_activation_statistics_desc *desc, const void *x, const void *a, const float *lambda, float *values, int64_t *counts)
+     * }
+     */
+    public static MethodHandle velu_activation_statistics$handle() {
+        return velu_activation_statistics.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_activation_statistics(velu_context *context, const velu_activation_statistics_desc *desc, const void *x, const void *a, const float *lambda, float *values, int64_t *counts)
+     * }
+     */
+    public static MemorySegment velu_activation_statistics$address() {
+        return velu_activation_statistics.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_activation_statistics(velu_context *context, const velu_activation_statistics_desc *desc, const void *x, const void *a, const float *lambda, float *values, int64_t *counts)
+     * }
+     */
+    public static int velu_activation_statistics(MemorySegment context, MemorySegment desc, MemorySegment x, MemorySegment a, MemorySegment lambda, MemorySegment values, MemorySegment counts) {
+        var mh$ = velu_activation_statistics.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_activation_statistics", context, desc, x, a, lambda, values, counts);
+            }
+            return (int)mh$.invokeExact(context, desc, x, a, lambda, values, counts);
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -5111,6 +5331,8 @@ public class VeluNative {
             VeluNative.C_POINTER,
             VeluNative.C_POINTER,
             VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
             VeluNative.C_POINTER
         );
 
@@ -5122,7 +5344,7 @@ public class VeluNative {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * velu_status velu_softmax_cross_entropy_forward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, float *loss, float *log_sum_exp)
+     * velu_status velu_softmax_cross_entropy_forward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, const int32_t *other_labels, const float *label_shares, float *loss, float *log_sum_exp)
      * }
      */
     public static FunctionDescriptor velu_softmax_cross_entropy_forward$descriptor() {
@@ -5132,7 +5354,7 @@ public class VeluNative {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * velu_status velu_softmax_cross_entropy_forward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, float *loss, float *log_sum_exp)
+     * velu_status velu_softmax_cross_entropy_forward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, const int32_t *other_labels, const float *label_shares, float *loss, float *log_sum_exp)
      * }
      */
     public static MethodHandle velu_softmax_cross_entropy_forward$handle() {
@@ -5142,7 +5364,7 @@ public class VeluNative {
     /**
      * Address for:
      * {@snippet lang=c :
-     * velu_status velu_softmax_cross_entropy_forward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, float *loss, float *log_sum_exp)
+     * velu_status velu_softmax_cross_entropy_forward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, const int32_t *other_labels, const float *label_shares, float *loss, float *log_sum_exp)
      * }
      */
     public static MemorySegment velu_softmax_cross_entropy_forward$address() {
@@ -5151,16 +5373,16 @@ public class VeluNative {
 
     /**
      * {@snippet lang=c :
-     * velu_status velu_softmax_cross_entropy_forward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, float *loss, float *log_sum_exp)
+     * velu_status velu_softmax_cross_entropy_forward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, const int32_t *other_labels, const float *label_shares, float *loss, float *log_sum_exp)
      * }
      */
-    public static int velu_softmax_cross_entropy_forward(MemorySegment context, MemorySegment desc, MemorySegment logits, MemorySegment labels, MemorySegment loss, MemorySegment log_sum_exp) {
+    public static int velu_softmax_cross_entropy_forward(MemorySegment context, MemorySegment desc, MemorySegment logits, MemorySegment labels, MemorySegment other_labels, MemorySegment label_shares, MemorySegment loss, MemorySegment log_sum_exp) {
         var mh$ = velu_softmax_cross_entropy_forward.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("velu_softmax_cross_entropy_forward", context, desc, logits, labels, loss, log_sum_exp);
+                traceDowncall("velu_softmax_cross_entropy_forward", context, desc, logits, labels, other_labels, label_shares, loss, log_sum_exp);
             }
-            return (int)mh$.invokeExact(context, desc, logits, labels, loss, log_sum_exp);
+            return (int)mh$.invokeExact(context, desc, logits, labels, other_labels, label_shares, loss, log_sum_exp);
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -5169,6 +5391,8 @@ public class VeluNative {
     private static class velu_softmax_cross_entropy_backward {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
             VeluNative.C_POINTER,
             VeluNative.C_POINTER,
             VeluNative.C_POINTER,
@@ -5186,7 +5410,7 @@ public class VeluNative {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * velu_status velu_softmax_cross_entropy_backward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, const float *log_sum_exp, const float *dloss, void *dlogits)
+     * velu_status velu_softmax_cross_entropy_backward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, const int32_t *other_labels, const float *label_shares, const float *log_sum_exp, const float *dloss, void *dlogits)
      * }
      */
     public static FunctionDescriptor velu_softmax_cross_entropy_backward$descriptor() {
@@ -5196,7 +5420,7 @@ public class VeluNative {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * velu_status velu_softmax_cross_entropy_backward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, const float *log_sum_exp, const float *dloss, void *dlogits)
+     * velu_status velu_softmax_cross_entropy_backward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, const int32_t *other_labels, const float *label_shares, const float *log_sum_exp, const float *dloss, void *dlogits)
      * }
      */
     public static MethodHandle velu_softmax_cross_entropy_backward$handle() {
@@ -5206,7 +5430,7 @@ public class VeluNative {
     /**
      * Address for:
      * {@snippet lang=c :
-     * velu_status velu_softmax_cross_entropy_backward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, const float *log_sum_exp, const float *dloss, void *dlogits)
+     * velu_status velu_softmax_cross_entropy_backward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, const int32_t *other_labels, const float *label_shares, const float *log_sum_exp, const float *dloss, void *dlogits)
      * }
      */
     public static MemorySegment velu_softmax_cross_entropy_backward$address() {
@@ -5215,16 +5439,16 @@ public class VeluNative {
 
     /**
      * {@snippet lang=c :
-     * velu_status velu_softmax_cross_entropy_backward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, const float *log_sum_exp, const float *dloss, void *dlogits)
+     * velu_status velu_softmax_cross_entropy_backward(velu_context *context, const velu_softmax_cross_entropy_desc *desc, const void *logits, const int32_t *labels, const int32_t *other_labels, const float *label_shares, const float *log_sum_exp, const float *dloss, void *dlogits)
      * }
      */
-    public static int velu_softmax_cross_entropy_backward(MemorySegment context, MemorySegment desc, MemorySegment logits, MemorySegment labels, MemorySegment log_sum_exp, MemorySegment dloss, MemorySegment dlogits) {
+    public static int velu_softmax_cross_entropy_backward(MemorySegment context, MemorySegment desc, MemorySegment logits, MemorySegment labels, MemorySegment other_labels, MemorySegment label_shares, MemorySegment log_sum_exp, MemorySegment dloss, MemorySegment dlogits) {
         var mh$ = velu_softmax_cross_entropy_backward.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("velu_softmax_cross_entropy_backward", context, desc, logits, labels, log_sum_exp, dloss, dlogits);
+                traceDowncall("velu_softmax_cross_entropy_backward", context, desc, logits, labels, other_labels, label_shares, log_sum_exp, dloss, dlogits);
             }
-            return (int)mh$.invokeExact(context, desc, logits, labels, log_sum_exp, dloss, dlogits);
+            return (int)mh$.invokeExact(context, desc, logits, labels, other_labels, label_shares, log_sum_exp, dloss, dlogits);
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -5450,6 +5674,68 @@ public class VeluNative {
                 traceDowncall("velu_gradient_norm", context, desc, gradients, norm);
             }
             return (int)mh$.invokeExact(context, desc, gradients, norm);
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class velu_lerp {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            VeluNative.C_INT,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER,
+            VeluNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = VeluNative.findOrThrow("velu_lerp");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * velu_status velu_lerp(velu_context *context, const velu_lerp_desc *desc, const float *weight, const void *values, float *average)
+     * }
+     */
+    public static FunctionDescriptor velu_lerp$descriptor() {
+        return velu_lerp.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * velu_status velu_lerp(velu_context *context, const velu_lerp_desc *desc, const float *weight, const void *values, float *average)
+     * }
+     */
+    public static MethodHandle velu_lerp$handle() {
+        return velu_lerp.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * velu_status velu_lerp(velu_context *context, const velu_lerp_desc *desc, const float *weight, const void *values, float *average)
+     * }
+     */
+    public static MemorySegment velu_lerp$address() {
+        return velu_lerp.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * velu_status velu_lerp(velu_context *context, const velu_lerp_desc *desc, const float *weight, const void *values, float *average)
+     * }
+     */
+    public static int velu_lerp(MemorySegment context, MemorySegment desc, MemorySegment weight, MemorySegment values, MemorySegment average) {
+        var mh$ = velu_lerp.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("velu_lerp", context, desc, weight, values, average);
+            }
+            return (int)mh$.invokeExact(context, desc, weight, values, average);
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }

@@ -4,6 +4,7 @@ import dev.velu.device.Context;
 import dev.velu.graph.Plan;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 
 /**
  * Classification of one batch, planned ahead: pixels to logits, with loss and counts where labels are known.
@@ -35,7 +36,7 @@ public final class InferenceStep implements AutoCloseable {
         TrainingGraph.inference(network, context);
         plan = Plan.of(network.graph(), network.parameters(), context);
         try {
-            pipeline = new StepPipeline(plan, context, null);
+            pipeline = new StepPipeline(plan, context, List.of());
             noLabels = context.allocateHost((long) batch * ValueLayout.JAVA_INT.byteSize());
         } catch (RuntimeException e) {
             plan.close();

@@ -62,12 +62,32 @@ public record Network(
             boolean training,
             NormalizeImage normalization,
             long seed) {
+        return build(spec, parameters, batch, training, normalization, seed, false);
+    }
+
+    /** Records a network for inference that keeps what its activation sites do as results. */
+    static Network measured(NetworkSpec spec, Parameters parameters, int batch, NormalizeImage normalization) {
+        return build(spec, parameters, batch, false, normalization, 0, true);
+    }
+
+    private static Network build(
+            NetworkSpec spec,
+            Parameters parameters,
+            int batch,
+            boolean training,
+            NormalizeImage normalization,
+            long seed,
+            boolean measured) {
         if (batch < 1) {
             throw new IllegalArgumentException("batch size " + batch + " is not positive");
         }
         Graph graph = new Graph();
         NetworkBuilder net =
                 new NetworkBuilder(graph, parameters, training, spec.bodyActivation(), spec.w2Weight(), seed);
+        net.regularizeWith(spec.w2());
+        if (measured) {
+            net.measureActivations();
+        }
         Value pixels = graph.input(IMAGES, new TensorType(DType.U8, Shape.of(batch, spec.size(), spec.size(), 3)));
         Value images = graph.within(
                 "input",
@@ -92,9 +112,19 @@ public record Network(
         return net.linear("head.fc3", x, classes);
     }
 
-    /** Name of the result that holds the moments {@code {mean(A), std(A), W2^2}} of a VeLU site. */
+    /** Name of the result that holds the moments {@code {mean(A), std(A), W2^2}} of a VeLU site, W2 of the spec's kind. */
     static String momentsOf(String site) {
         return "moments." + site;
+    }
+
+    /** Name of the result that holds the values of {@link dev.velu.op.ActivationStatistics} of a site. */
+    static String valuesOf(String site) {
+        return "statistics." + site;
+    }
+
+    /** Name of the result that holds the counts of {@link dev.velu.op.ActivationStatistics} of a site. */
+    static String countsOf(String site) {
+        return "counts." + site;
     }
 
     /** Trainable values of the architecture, as published: without VeLU's lambdas. */

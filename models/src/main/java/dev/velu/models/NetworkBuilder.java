@@ -7,6 +7,7 @@ import dev.velu.nn.Parameter;
 import dev.velu.nn.Parameters;
 import dev.velu.op.Activation;
 import dev.velu.op.ActivationFunction;
+import dev.velu.op.ActivationStatistics;
 import dev.velu.op.AdaptiveAvgPool2d;
 import dev.velu.op.Add;
 import dev.velu.op.Attention;
@@ -26,6 +27,8 @@ import dev.velu.op.Reshape;
 import dev.velu.op.TokenEmbedding;
 import dev.velu.op.Velu;
 import dev.velu.op.VeluParameters;
+import dev.velu.op.W2;
+import dev.velu.op.Wasserstein;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Shape;
 import dev.velu.tensor.TensorType;
@@ -56,6 +59,8 @@ public final class NetworkBuilder {
     private final List<ActivationSite> sites = new ArrayList<>();
     private final Map<String, Integer> calls = new HashMap<>();
     private ActivationFunction activation;
+    private W2 w2 = W2.GAUSSIAN;
+    private boolean measures;
     private Value step;
     private int randomSites;
 
@@ -106,7 +111,10 @@ public final class NetworkBuilder {
         });
     }
 
-    /** Batch normalization, eps 1e-5, momentum 0.1. x {@code [N, H, W, C]} or {@code [N, C]}. */
+    /**
+     * Batch normalization, eps 1e-5, momentum 0.1. x {@code [N, H, W, C]} or {@code [N, C]}. With weight and bias frozen it
+     * normalizes by its running statistics in training, too, and leaves them.
+     */
     public Value batchNorm(String name, Value x) {
         BatchNorm norm = BatchNorm.of(BATCH_NORM_EPS, BATCH_NORM_MOMENTUM);
         return module(name, "BatchNorm2d", norm, () -> {
@@ -115,7 +123,8 @@ public final class NetworkBuilder {
             Value runningMean = buffer(name + ".running_mean", TensorType.f32(channels(x)), ZERO);
             Value runningVar = buffer(name + ".running_var", TensorType.f32(channels(x)), ONE);
             Value batches = buffer(name + ".num_batches_tracked", new TensorType(DType.I64, Shape.of()), ZERO);
-            return training
+            boolean frozen = parameters.isFrozen(name + ".weight") && parameters.isFrozen(name + ".bias");
+            return training && !frozen
                     ? norm.applyTraining(graph, x, weight, bias, runningMean, runningVar, batches)
                     : norm.applyInference(graph, x, weight, bias, runningMean, runningVar);
         });
@@ -141,9 +150,23 @@ public final class NetworkBuilder {
     Value activation(String path, int call, String lambdaName, Value x) {
         sites.add(new ActivationSite(path, call, x.type().shape(), activation.label()));
         return switch (activation) {
-            case Pointwise function -> pointwise(path, function, x);
+            case Pointwise function -> {
+                Value y = pointwise(path, function, x);
+                if (measures) {
+                    measure(path + "." + call, function, x, y, null);
+                }
+                yield y;
+            }
             case VeluParameters velu -> velu(path, call, lambdaName, velu, x);
         };
+    }
+
+    /** Records what an activation does to x, and keeps it as results. a is f(x), for VeLU before lambda. */
+    private void measure(String site, ActivationFunction function, Value x, Value a, Value lambda) {
+        ActivationStatistics.Output measured = graph.within(
+                site, () -> new ActivationStatistics(function).apply(graph, x, a, lambda));
+        graph.result(Network.valuesOf(site), measured.values());
+        graph.result(Network.countsOf(site), measured.counts());
     }
 
     /** A function that belongs to the architecture whatever the network's activation is, such as a gate: no activation site. */
@@ -153,13 +176,23 @@ public final class NetworkBuilder {
     }
 
     private Value velu(String path, int call, String lambdaName, VeluParameters params, Value x) {
-        Velu operation = new Velu(params, training ? w2Weight : 0);
+        String site = path + "." + call;
+        Velu operation = new Velu(params, training && w2 == W2.GAUSSIAN ? w2Weight : 0);
         return module(path, "VeLU", operation, () -> {
             Value lambda = graph.parameter(parameters.declare(new Parameter(
                     lambdaName, TensorType.f32(), Parameter.Role.ACTIVATION, Parameter.Layout.PLAIN, ONE)));
+            if (measures || training && w2 != W2.GAUSSIAN) {
+                Value a = operation.apply(graph, x, null, false).y();
+                Wasserstein.Output output = new Wasserstein(w2, training ? w2Weight : 0).apply(graph, a, lambda);
+                graph.result(Network.momentsOf(site), output.moments());
+                if (measures) {
+                    measure(site, params, x, a, lambda);
+                }
+                return output.y();
+            }
             Velu.Output output = operation.apply(graph, x, lambda, training);
             if (training) {
-                graph.result(Network.momentsOf(path + "." + call), output.moments());
+                graph.result(Network.momentsOf(site), output.moments());
             }
             return output.y();
         });
@@ -331,6 +364,16 @@ public final class NetworkBuilder {
     /** Notes the output of a block or stage. */
     public void stage(String name, Value output) {
         stages.add(new Layer(name, "Stage", null, output.type().shape(), 0, 0));
+    }
+
+    /** How the W2 term of the VeLU sites recorded from now on is taken. */
+    void regularizeWith(W2 kind) {
+        w2 = kind;
+    }
+
+    /** Records from now on what every activation site does, as results. */
+    void measureActivations() {
+        measures = true;
     }
 
     /** The activation function of the sites recorded from now on. */

@@ -3,6 +3,7 @@ package dev.velu.models;
 import dev.velu.device.Device;
 import dev.velu.device.DeviceInfo;
 import dev.velu.op.ActivationFunction;
+import dev.velu.op.W2;
 import dev.velu.tensor.DType;
 import java.util.Arrays;
 import java.util.Locale;
@@ -19,6 +20,7 @@ import java.util.stream.Collectors;
  * @param head the classifier
  * @param w2Weight weight of the Wasserstein-2 term of every VeLU site in the loss ({@code lambda_ot}), zero or more
  * @param precision what activations are stored and multiplied in
+ * @param w2 how the Wasserstein-2 term is taken; it changes the gradient, not what the network computes
  */
 public record NetworkSpec(
         Architecture architecture,
@@ -28,7 +30,8 @@ public record NetworkSpec(
         Sites sites,
         Head head,
         float w2Weight,
-        Precision precision) {
+        Precision precision,
+        W2 w2) {
     /** Where the chosen activation function is used. */
     public enum Sites {
         /** At every activation site of the architecture and in the head. */
@@ -109,6 +112,19 @@ public record NetworkSpec(
             Head head,
             float w2Weight) {
         this(architecture, classes, size, activation, sites, head, w2Weight, Precision.FP32);
+    }
+
+    /** With the Wasserstein-2 term of the released layer. */
+    public NetworkSpec(
+            Architecture architecture,
+            int classes,
+            int size,
+            ActivationFunction activation,
+            Sites sites,
+            Head head,
+            float w2Weight,
+            Precision precision) {
+        this(architecture, classes, size, activation, sites, head, w2Weight, precision, W2.GAUSSIAN);
     }
 
     public NetworkSpec {

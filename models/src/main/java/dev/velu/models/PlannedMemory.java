@@ -10,7 +10,7 @@ import dev.velu.optim.OptimizerAlgorithm;
  * Device memory that a network needs for one batch size, in bytes, planned without allocating it.
  *
  * @param parameters trainable values and buffers
- * @param gradients as large as the trainable values; 0 for inference
+ * @param gradients as large as the values that train, twice with accumulation; 0 for inference
  * @param optimizerState 0 for inference
  * @param packedParameters copies of weights as inference takes them; 0 for training
  * @param temporaries activations and their gradients, as the planner lays them out
@@ -36,10 +36,26 @@ public record PlannedMemory(
      * @param context its scratch memory grows to the need
      */
     public static PlannedMemory training(NetworkSpec spec, int batch, OptimizerAlgorithm algorithm, Context context) {
-        Network network = Network.build(spec, new Parameters(), batch, true, NormalizeImage.imageNet());
-        TrainingGraph.training(network, 0);
-        long trainable = network.parameters().trainableBytes();
-        return of(network, trainable, trainable * algorithm.states(), context);
+        return training(spec, new Parameters(), batch, algorithm, StepOptions.of(0), context);
+    }
+
+    /**
+     * For training steps of parameters of which some may be frozen. Accumulated gradients count as gradients; an average is not in it.
+     *
+     * @param parameters without memory; they are declared here
+     * @param context its scratch memory grows to the need
+     */
+    public static PlannedMemory training(
+            NetworkSpec spec,
+            Parameters parameters,
+            int batch,
+            OptimizerAlgorithm algorithm,
+            StepOptions options,
+            Context context) {
+        Network network = Network.build(spec, parameters, batch, true, NormalizeImage.imageNet());
+        TrainingGraph.training(network, options);
+        long trained = parameters.trainedBytes();
+        return of(network, options.accumulation() > 1 ? 2 * trained : trained, trained * algorithm.states(), context);
     }
 
     /** For inference. */

@@ -11,8 +11,8 @@ import dev.velu.graph.Graph;
 import dev.velu.graph.Plan;
 import dev.velu.optim.Optimizer;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
 
@@ -29,15 +29,16 @@ final class StepPipeline implements AutoCloseable {
 
     private final Context context;
     private final Plan plan;
-    private final Optimizer optimizer;
-    private final MemorySegment images;
-    private final MemorySegment labels;
-    /** Number of the step, for random operations; null where there are none. */
-    private final MemorySegment step;
+    /** What a batch consists of: images, labels, and of a plan for mixed labels the second labels and the shares. */
+    private final MemorySegment[] inputs;
 
+    private final StepSetting[] settings;
     private final MemorySegment results;
     private final boolean staged;
     private final Slot[] slots;
+    /** The batch that is being submitted. */
+    private final MemorySegment[] batch;
+
     private Slot awaited;
     /** Times the steps, or null. */
     private StepRecorder recorder;
@@ -45,49 +46,64 @@ final class StepPipeline implements AutoCloseable {
     private int oldest;
     private int inFlight;
 
-    /** What one step under way has to itself. All but the results only where batches are staged. */
+    /** What one step under way has to itself. All but results and settings only where batches are staged. */
     private final class Slot {
+        final MemorySegment[] settingsOnHost = new MemorySegment[settings.length];
+        final MemorySegment[] stagedInputs = new MemorySegment[inputs.length];
         MemorySegment resultsOnHost;
-        MemorySegment stepNumber;
-        MemorySegment learningRate;
-        MemorySegment stagedImages;
-        MemorySegment stagedLabels;
         Event uploaded;
         Event done;
 
         void allocate() {
             resultsOnHost = context.allocateHost(results.byteSize());
-            stepNumber = context.allocateHost(ValueLayout.JAVA_LONG.byteSize());
+            for (int i = 0; i < settings.length; i++) {
+                settingsOnHost[i] = context.allocateHost(settings[i].device().byteSize());
+            }
             if (staged) {
-                learningRate = context.allocateHost(ValueLayout.JAVA_FLOAT.byteSize());
-                stagedImages = context.allocate(images.byteSize());
-                stagedLabels = context.allocate(labels.byteSize());
+                for (int i = 0; i < inputs.length; i++) {
+                    stagedInputs[i] = context.allocate(inputs[i].byteSize());
+                }
                 uploaded = Event.create(context);
                 done = Event.create(context);
             }
         }
 
         void close() {
-            Stream.of(resultsOnHost, stepNumber, learningRate)
+            Stream.concat(Stream.of(settingsOnHost), Stream.ofNullable(resultsOnHost))
                     .filter(Objects::nonNull)
                     .forEach(context::freeHost);
-            Stream.of(stagedImages, stagedLabels).filter(Objects::nonNull).forEach(context::free);
+            Stream.of(stagedInputs).filter(Objects::nonNull).forEach(context::free);
             Stream.of(uploaded, done).filter(Objects::nonNull).forEach(Event::close);
         }
     }
 
     /**
      * @param plan with the inputs {@link Network#IMAGES} and {@link TrainingGraph#LABELS}, and maybe {@link Network#STEP}
-     * @param optimizer whose learning rate each step sets, or null
+     * @param optimizer whose learning rates each step sets, or null
      * @throws VeluException if memory is exhausted; says how much is needed
      */
     StepPipeline(Plan plan, Context context, Optimizer optimizer) {
+        this(plan, context, StepSetting.of(plan, optimizer));
+    }
+
+    /**
+     * @param plan with the inputs {@link Network#IMAGES} and {@link TrainingGraph#LABELS}, and maybe those of mixed labels
+     * @param settings what each step sets
+     * @throws VeluException if memory is exhausted; says how much is needed
+     */
+    StepPipeline(Plan plan, Context context, List<StepSetting> settings) {
         this.context = context;
         this.plan = plan;
-        this.optimizer = optimizer;
-        images = plan.input(Network.IMAGES);
-        labels = plan.input(TrainingGraph.LABELS);
-        step = plan.hasInput(Network.STEP) ? plan.input(Network.STEP) : null;
+        this.settings = settings.toArray(StepSetting[]::new);
+        inputs = Stream.of(
+                        Network.IMAGES,
+                        TrainingGraph.LABELS,
+                        TrainingGraph.OTHER_LABELS,
+                        TrainingGraph.LABEL_SHARES)
+                .filter(plan::hasInput)
+                .map(plan::input)
+                .toArray(MemorySegment[]::new);
+        batch = new MemorySegment[inputs.length];
         results = plan.resultMemory();
         staged = stages(context);
         slots = new Slot[staged ? CAPACITY_ON_CUDA : 1];
@@ -98,9 +114,9 @@ final class StepPipeline implements AutoCloseable {
             }
         } catch (VeluException e) {
             close();
+            long bytes = Stream.of(inputs).mapToLong(MemorySegment::byteSize).sum();
             throw e.ifOutOfMemory("batches on their way to the device need "
-                    + Math.ceilDiv(slots.length * (images.byteSize() + labels.byteSize()), 1 << 20)
-                    + " MiB; use a smaller batch or image size");
+                    + Math.ceilDiv(slots.length * bytes, 1 << 20) + " MiB; use a smaller batch or image size");
         }
         awaited = slots[0];
     }
@@ -133,14 +149,40 @@ final class StepPipeline implements AutoCloseable {
         return inFlight;
     }
 
+    /** Starts a whole step with labels that are not mixed, as {@link #submit(long, float, boolean)}. */
+    void submit(MemorySegment images, MemorySegment labels, long step, float learningRate) {
+        batch[0] = images;
+        batch[1] = labels;
+        submit(step, learningRate, true);
+    }
+
+    /** Starts a step with mixed labels, as {@link #submit(long, float, boolean)}. */
+    void submit(
+            MemorySegment images,
+            MemorySegment labels,
+            MemorySegment otherLabels,
+            MemorySegment shares,
+            long step,
+            float learningRate,
+            boolean whole) {
+        batch[0] = images;
+        batch[1] = labels;
+        if (batch.length > 2) {
+            batch[2] = otherLabels;
+            batch[3] = shares;
+        }
+        submit(step, learningRate, whole);
+    }
+
     /**
      * Starts a step; the batch's memory may be written again when this returns.
      *
-     * @param stepNumber unused if nothing in the plan is random
-     * @param learningRate unused without an optimizer
+     * @param step number of the step, for the settings
+     * @param learningRate for the settings
+     * @param whole whether to run the whole plan, not its part
      * @throws IllegalStateException if as many steps as there is room for are under way
      */
-    void submit(MemorySegment batchImages, MemorySegment batchLabels, long stepNumber, float learningRate) {
+    private void submit(long step, float learningRate, boolean whole) {
         if (inFlight == slots.length) {
             throw new IllegalStateException(inFlight + " steps are under way, all there is room for; await one first");
         }
@@ -150,54 +192,53 @@ final class StepPipeline implements AutoCloseable {
         if (recorder != null) {
             recorder.submitted();
         }
+        context.handle(); // fails with the reason where the context is closed
         Slot slot = slots[(oldest + inFlight) % slots.length];
+        for (int i = 0; i < settings.length; i++) {
+            settings[i].writer().write(step, learningRate, slot.settingsOnHost[i]);
+        }
         if (staged) {
-            submitStaged(slot, batchImages, batchLabels, stepNumber, learningRate);
+            submitStaged(slot, whole);
         } else {
-            context.upload(batchImages, images);
-            context.upload(batchLabels, labels);
-            if (step != null) {
-                slot.stepNumber.set(ValueLayout.JAVA_LONG, 0, stepNumber);
-                context.upload(slot.stepNumber, step);
+            for (int i = 0; i < inputs.length; i++) {
+                context.upload(batch[i], inputs[i]);
             }
-            if (optimizer != null) {
-                optimizer.learningRate(learningRate);
+            for (int i = 0; i < settings.length; i++) {
+                context.upload(slot.settingsOnHost[i], settings[i].device());
             }
-            runPlan();
+            runPlan(whole);
             context.download(results, slot.resultsOnHost);
         }
         inFlight++;
     }
 
     /** The slot was awaited, so nothing on the device uses it any more. */
-    private void submitStaged(
-            Slot slot, MemorySegment batchImages, MemorySegment batchLabels, long stepNumber, float learningRate) {
-        stage(batchImages, slot.stagedImages);
-        stage(batchLabels, slot.stagedLabels);
+    private void submitStaged(Slot slot, boolean whole) {
+        for (int i = 0; i < inputs.length; i++) {
+            stage(batch[i], slot.stagedInputs[i]);
+        }
         slot.uploaded.record(TRANSFER);
         slot.uploaded.makeWait(COMPUTE);
-        context.copyAsync(slot.stagedImages, images, COMPUTE);
-        context.copyAsync(slot.stagedLabels, labels, COMPUTE);
-        if (step != null) {
-            slot.stepNumber.set(ValueLayout.JAVA_LONG, 0, stepNumber);
-            context.uploadAsync(slot.stepNumber, step, COMPUTE);
+        for (int i = 0; i < inputs.length; i++) {
+            context.copyAsync(slot.stagedInputs[i], inputs[i], COMPUTE);
         }
-        if (optimizer != null) {
-            slot.learningRate.set(ValueLayout.JAVA_FLOAT, 0, learningRate);
-            context.uploadAsync(slot.learningRate, optimizer.learningRate(), COMPUTE);
+        for (int i = 0; i < settings.length; i++) {
+            context.uploadAsync(slot.settingsOnHost[i], settings[i].device(), COMPUTE);
         }
-        runPlan();
+        runPlan(whole);
         context.downloadAsync(results, slot.resultsOnHost, COMPUTE);
         slot.done.record(COMPUTE);
         // Last, so that the device has its work while the host waits for the batch to be copied.
         slot.uploaded.synchronize();
     }
 
-    private void runPlan() {
-        if (recorder == null) {
+    private void runPlan(boolean whole) {
+        if (recorder != null) {
+            recorder.run(whole);
+        } else if (whole) {
             plan.run();
         } else {
-            recorder.run();
+            plan.runPart();
         }
     }
 

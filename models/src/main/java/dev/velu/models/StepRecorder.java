@@ -83,11 +83,15 @@ public final class StepRecorder implements AutoCloseable {
         rows[complete].submitted = System.nanoTime();
     }
 
-    /** Runs the plan, whose inputs are on their way. */
-    void run() {
+    /** Runs the plan, whose inputs are on their way, whole or only its part. */
+    void run(boolean whole) {
         Row row = rows[complete];
         row.copied = System.nanoTime();
-        plan.run(times);
+        if (whole) {
+            plan.run(times);
+        } else {
+            plan.runPart(times);
+        }
         row.computed = System.nanoTime();
     }
 

@@ -15,6 +15,10 @@ import dev.velu.tensor.TensorType;
 final class TrainingGraph {
     /** Name of the input {@code [N]} I32: the classes, -1 for rows to leave out. */
     static final String LABELS = "labels";
+    /** Name of the input {@code [N]} I32 of a graph for mixed labels: the second classes. */
+    static final String OTHER_LABELS = "other_labels";
+    /** Name of the input {@code [N]} F32 of a graph for mixed labels: the shares of the first classes. */
+    static final String LABEL_SHARES = "label_shares";
     /** Name of the result: mean cross-entropy of the rows with a label, F32. */
     static final String LOSS = "loss";
     /** Name of the result: correct rows, I64. */
@@ -26,14 +30,22 @@ final class TrainingGraph {
 
     private TrainingGraph() {}
 
-    /** Adds loss, count of correct rows and backward pass. */
+    /** Adds loss with label smoothing, count of correct rows and the backward pass to what trains. */
     static void training(Network network, float labelSmoothing) {
+        training(network, StepOptions.of(labelSmoothing));
+    }
+
+    /** Adds loss, count of correct rows and the backward pass to what trains. */
+    static void training(Network network, StepOptions options) {
         Value labels = labels(network);
-        Value loss = new SoftmaxCrossEntropy(labelSmoothing).apply(network.graph(), network.logits(), labels);
+        Value others = options.mixedLabels() ? perImage(network, OTHER_LABELS, DType.I32) : null;
+        Value shares = options.mixedLabels() ? perImage(network, LABEL_SHARES, DType.F32) : null;
+        Value loss = new SoftmaxCrossEntropy(options.labelSmoothing())
+                .apply(network.graph(), network.logits(), labels, others, shares);
         network.graph().result(LOSS, loss);
         network.graph().result(TOP1, new TopK(1).apply(network.graph(), network.logits(), labels));
-        Fusion.fuse(network.graph(), true);
-        Autodiff.differentiate(network.graph(), loss);
+        Fusion.fuse(network.graph(), network.parameters()::trains);
+        Autodiff.differentiate(network.graph(), loss, network.parameters()::trains);
     }
 
     /** Adds what {@link #evaluation} adds, and prepares the parameters for inference on a context. */
@@ -53,7 +65,11 @@ final class TrainingGraph {
     }
 
     private static Value labels(Network network) {
+        return perImage(network, LABELS, DType.I32);
+    }
+
+    private static Value perImage(Network network, String name, DType dtype) {
         long batch = network.logits().type().shape().size(0);
-        return network.graph().input(LABELS, new TensorType(DType.I32, Shape.of(batch)));
+        return network.graph().input(name, new TensorType(dtype, Shape.of(batch)));
     }
 }

@@ -106,7 +106,7 @@ public record VeluOracle(VeluParameters parameters, double lambda) {
         return sum / channels;
     }
 
-    private double statistic(double[] x, int row, int channels) {
+    double statistic(double[] x, int row, int channels) {
         double center = switch (parameters.statistic()) {
             case INVERSE_RMS -> 0;
             case STD -> mean(x, row, channels);
@@ -127,7 +127,7 @@ public record VeluOracle(VeluParameters parameters, double lambda) {
         return 1 + parameters.gamma() * Math.tanh(parameters.mu() * s);
     }
 
-    private double scale(double s) {
+    double scale(double s) {
         double a = unclampedScale(s);
         VeluParameters.Clamp clamp = parameters.scale();
         // Math.min and Math.max keep a NaN.
