@@ -67,7 +67,11 @@ public final class Context implements AutoCloseable {
         return open(device, ContextOptions.defaults().withThreads(threads).withIsa(isa));
     }
 
-    /** @throws VeluException if the device is unavailable or lacks the instruction set; the message says why */
+    /**
+     * Opens a context with these options.
+     *
+     * @throws VeluException if the device is unavailable or lacks the instruction set; the message says why
+     */
     public static Context open(Device device, ContextOptions options) {
         BackendInfo.requireAvailable(device);
         try (Arena call = Arena.ofConfined()) {
@@ -90,6 +94,7 @@ public final class Context implements AutoCloseable {
         }
     }
 
+    /** The device it runs on. */
     public Device device() {
         return device;
     }

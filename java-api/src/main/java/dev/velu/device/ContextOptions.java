@@ -11,7 +11,11 @@ import java.util.Objects;
  *     the tensor cores; has no effect on the CPU
  */
 public record ContextOptions(int threads, Isa isa, boolean allowTf32) {
-    /** @throws IllegalArgumentException if threads is negative or above {@link Context#MAX_THREADS} */
+    /**
+     * Checks the number of threads.
+     *
+     * @throws IllegalArgumentException if threads is negative or above {@link Context#MAX_THREADS}
+     */
     public ContextOptions {
         Objects.requireNonNull(isa, "isa");
         if (threads < 0 || threads > Context.MAX_THREADS) {
@@ -25,14 +29,17 @@ public record ContextOptions(int threads, Isa isa, boolean allowTf32) {
         return new ContextOptions(0, Isa.AUTO, false);
     }
 
+    /** The same with another number of threads; 0 for all processors. */
     public ContextOptions withThreads(int count) {
         return new ContextOptions(count, isa, allowTf32);
     }
 
+    /** The same with another instruction set. */
     public ContextOptions withIsa(Isa set) {
         return new ContextOptions(threads, set, allowTf32);
     }
 
+    /** The same with or without TF32 on CUDA devices. */
     public ContextOptions withTf32(boolean allow) {
         return new ContextOptions(threads, isa, allow);
     }

@@ -6,20 +6,29 @@ import java.util.Locale;
 public record Device(Kind kind, int index) {
     /** Kinds of device; the order is that of {@code VELU_DEVICE_*} in {@code velu.h}. */
     public enum Kind {
+        /** The processor this program runs on; there is one. */
         CPU,
+        /** An NVIDIA GPU. */
         CUDA
     }
 
+    /**
+     * Checks the index.
+     *
+     * @throws IllegalArgumentException if the index is negative
+     */
     public Device {
         if (index < 0) {
             throw new IllegalArgumentException("device index " + index + " is negative");
         }
     }
 
+    /** The CPU. */
     public static Device cpu() {
         return new Device(Kind.CPU, 0);
     }
 
+    /** A CUDA device, whether there is one or not. */
     public static Device cuda(int index) {
         return new Device(Kind.CUDA, index);
     }

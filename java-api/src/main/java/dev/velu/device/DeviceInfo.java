@@ -24,7 +24,11 @@ public record DeviceInfo(
         Isa isa,
         boolean bfloat16,
         String computeCapability) {
-    /** @throws VeluException if the backend is unavailable or has no such device; the message says why */
+    /**
+     * Asks the backend about a device.
+     *
+     * @throws VeluException if the backend is unavailable or has no such device; the message says why
+     */
     public static DeviceInfo query(Device device) {
         BackendInfo backend = BackendInfo.requireAvailable(device);
         if (device.index() >= backend.deviceCount()) {

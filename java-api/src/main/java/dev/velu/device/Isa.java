@@ -4,7 +4,10 @@ package dev.velu.device;
 public enum Isa {
     /** The best this processor has. */
     AUTO,
+    /** What every x86-64 processor has. */
     BASELINE,
+    /** AVX2 with FMA. */
     AVX2,
+    /** AVX-512 with what came with it in the first server processors. */
     AVX512
 }

@@ -5,6 +5,7 @@ package dev.velu.device;
  * {@link #COMPUTE}. The order is that of {@code VELU_STREAM_*} in {@code velu.h}.
  */
 public enum Stream {
+    /** The queue of the operations. */
     COMPUTE,
     /** For copies that run while operations do. */
     TRANSFER

@@ -4,18 +4,22 @@ package dev.velu.device;
 public final class VeluException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
+    /** What the native call returned. */
     private final Status status;
 
+    /** A failure with the message of the native library. */
     public VeluException(Status status, String message) {
         super(message);
         this.status = status;
     }
 
+    /** A failure that has a cause in Java. */
     public VeluException(Status status, String message, Throwable cause) {
         super(message, cause);
         this.status = status;
     }
 
+    /** What the native call returned. */
     public Status status() {
         return status;
     }

@@ -56,9 +56,7 @@ public final class Autodiff {
         Map<Parameter, Value> gradients = new LinkedHashMap<>();
         for (Node node : forward) {
             for (Value input : node.inputs()) {
-                if (isTrained(input, trained)
-                        && tape.of(input) != null
-                        && !gradients.containsKey(input.parameter())) {
+                if (isTrained(input, trained) && tape.of(input) != null && !gradients.containsKey(input.parameter())) {
                     Value gradient = tape.of(input);
                     if (gradient.storage() != Value.Storage.TEMPORARY) {
                         throw new IllegalStateException("the gradient of parameter " + input.name()

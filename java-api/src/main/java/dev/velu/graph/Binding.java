@@ -23,6 +23,8 @@ public record Binding(
         List<MemorySegment> outputs) {
 
     /**
+     * Checks every segment against its type.
+     *
      * @throws IllegalArgumentException if a segment is missing, on the heap, smaller than its type, not aligned to its
      *     elements, or an output's and read-only
      */
@@ -71,6 +73,7 @@ public record Binding(
         }
     }
 
+    /** Memory of an input; {@link MemorySegment#NULL} where it is absent. */
     public MemorySegment input(int index) {
         return inputs.get(index);
     }
@@ -85,14 +88,17 @@ public record Binding(
         return inputs.get(index);
     }
 
+    /** Memory of an output; {@link MemorySegment#NULL} where it is absent. */
     public MemorySegment output(int index) {
         return outputs.get(index);
     }
 
+    /** Type of an input; null where it is absent. */
     public TensorType inputType(int index) {
         return inputTypes.get(index);
     }
 
+    /** Type of an output; null where it is absent. */
     public TensorType outputType(int index) {
         return outputTypes.get(index);
     }

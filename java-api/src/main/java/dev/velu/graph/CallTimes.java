@@ -38,10 +38,12 @@ public final class CallTimes implements AutoCloseable {
         return begins.length;
     }
 
+    /** When a call of the run began, in nanoseconds. */
     public long begin(int call) {
         return begins[call];
     }
 
+    /** When a call of the run ended, in nanoseconds. */
     public long end(int call) {
         return ends[call];
     }

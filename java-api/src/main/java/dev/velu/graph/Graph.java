@@ -23,6 +23,9 @@ public final class Graph {
     private String scope = "";
     private Phase phase = Phase.FORWARD;
 
+    /** An empty recording. */
+    public Graph() {}
+
     /**
      * A tensor the caller writes before each run.
      *
@@ -96,10 +99,12 @@ public final class Graph {
         return Collections.unmodifiableList(nodes);
     }
 
+    /** The inputs, in the order in which they were added. */
     public List<Value> inputs() {
         return Collections.unmodifiableList(inputs);
     }
 
+    /** The results, in the order in which they were marked. */
     public List<Value> results() {
         return Collections.unmodifiableList(results);
     }

@@ -12,6 +12,7 @@ import java.util.List;
  * @param scope the module it belongs to, e.g. {@code layer1.0.conv1}
  */
 public record Node(Operation operation, List<Value> inputs, List<Value> outputs, String scope, Phase phase) {
+    /** Copies the lists, in which null stands for what is absent. */
     public Node {
         inputs = Collections.unmodifiableList(new ArrayList<>(inputs));
         outputs = Collections.unmodifiableList(new ArrayList<>(outputs));
@@ -22,10 +23,12 @@ public record Node(Operation operation, List<Value> inputs, List<Value> outputs,
         this(operation, inputs, outputs, scope, Phase.FORWARD);
     }
 
+    /** An input; null where it is absent. */
     public Value input(int index) {
         return inputs.get(index);
     }
 
+    /** An output; null where it is absent. */
     public Value output(int index) {
         return outputs.get(index);
     }
@@ -35,10 +38,12 @@ public record Node(Operation operation, List<Value> inputs, List<Value> outputs,
         return outputs.stream().anyMatch(value -> value != null && value.storage() == Value.Storage.CONSTANT);
     }
 
+    /** Types of the inputs, null where one is absent. */
     public List<TensorType> inputTypes() {
         return types(inputs);
     }
 
+    /** Types of the outputs, null where one is absent. */
     public List<TensorType> outputTypes() {
         return types(outputs);
     }

@@ -36,6 +36,7 @@ public final class Plan implements AutoCloseable {
      * @param constants what is computed from parameters alone, see {@link Packing}
      */
     public record Memory(long temporaries, long constants, long inputs, long results) {
+        /** All of it, in bytes. */
         public long total() {
             return temporaries + constants + inputs + results;
         }

@@ -24,6 +24,7 @@ public record PlannedCall(
         List<TensorType> outputs,
         long bytes,
         long flops) {
+    /** Copies the lists, in which null stands for what is absent. */
     public PlannedCall {
         inputs = Collections.unmodifiableList(new ArrayList<>(inputs));
         outputs = Collections.unmodifiableList(new ArrayList<>(outputs));

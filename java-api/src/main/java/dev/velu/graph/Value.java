@@ -36,14 +36,17 @@ public final class Value {
         this.parameter = parameter;
     }
 
+    /** Its number in the graph, from 0 in the order of recording. */
     public int id() {
         return id;
     }
 
+    /** Element type and shape. */
     public TensorType type() {
         return type;
     }
 
+    /** Where its memory comes from. */
     public Storage storage() {
         return storage;
     }

@@ -16,7 +16,6 @@ public final class NamePrefix {
      */
     public static boolean matches(String prefix, String name) {
         return prefix.isEmpty()
-                || name.startsWith(prefix)
-                        && (name.length() == prefix.length() || name.charAt(prefix.length()) == '.');
+                || name.startsWith(prefix) && (name.length() == prefix.length() || name.charAt(prefix.length()) == '.');
     }
 }

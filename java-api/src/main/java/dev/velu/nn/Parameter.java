@@ -42,6 +42,11 @@ public record Parameter(String name, TensorType type, Role role, Layout layout, 
         }
     }
 
+    /**
+     * Checks that parameters are F32 and that a layout fits the shape.
+     *
+     * @throws IllegalArgumentException if one does not; names the parameter
+     */
     public Parameter {
         if (role != Role.BUFFER && type.dtype() != DType.F32) {
             throw new IllegalArgumentException(
@@ -72,6 +77,7 @@ public record Parameter(String name, TensorType type, Role role, Layout layout, 
                 : layout.pixels();
     }
 
+    /** Whether training changes it: a parameter, not a buffer. */
     public boolean trainable() {
         return role != Role.BUFFER;
     }

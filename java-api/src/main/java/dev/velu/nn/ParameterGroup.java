@@ -9,7 +9,11 @@ package dev.velu.nn;
  * @param weightDecay instead of the optimizer's, zero or more, or null for the optimizer's
  */
 public record ParameterGroup(String prefix, float learningRateFactor, Float weightDecay) {
-    /** @throws IllegalArgumentException if a number is negative or not finite */
+    /**
+     * Checks the numbers.
+     *
+     * @throws IllegalArgumentException if a number is negative or not finite
+     */
     public ParameterGroup {
         if (!(learningRateFactor >= 0 && Float.isFinite(learningRateFactor))) {
             throw new IllegalArgumentException("learning rate factor " + learningRateFactor + " of '" + prefix

@@ -14,6 +14,7 @@ public record ParameterGroups(List<ParameterGroup> groups, boolean noDecayOnNorm
     /** All parameters are trained alike. */
     public static final ParameterGroups NONE = new ParameterGroups(List.of(), false);
 
+    /** Copies the groups. */
     public ParameterGroups {
         groups = List.copyOf(groups);
     }

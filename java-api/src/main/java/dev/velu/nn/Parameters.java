@@ -38,6 +38,9 @@ public final class Parameters {
     private MemorySegment gradients;
     private MemorySegment buffers;
 
+    /** Without any parameter yet. */
+    public Parameters() {}
+
     /**
      * Where everything lies, in bytes.
      *
@@ -80,7 +83,8 @@ public final class Parameters {
 
     private void requireNoMemory(String what) {
         if (context != null) {
-            throw new IllegalStateException("parameters are " + what + " after they have memory; do it before allocate");
+            throw new IllegalStateException(
+                    "parameters are " + what + " after they have memory; do it before allocate");
         }
     }
 
@@ -171,7 +175,11 @@ public final class Parameters {
         return Collections.unmodifiableList(new ArrayList<>(byName.values()));
     }
 
-    /** @throws NoSuchElementException if no tensor has this name */
+    /**
+     * The parameter or buffer of this name.
+     *
+     * @throws NoSuchElementException if no tensor has this name
+     */
     public Parameter get(String name) {
         Parameter parameter = byName.get(name);
         if (parameter == null) {

@@ -2,6 +2,7 @@ package dev.velu.onnx;
 
 /** A named constant of an ONNX node. */
 public sealed interface Attribute {
+    /** Its name in the operator's specification. */
     String name();
 
     /** An integer, e.g. {@code axis}. */

@@ -39,6 +39,11 @@ public final class OnnxGraph {
     /** Writes the bytes of a tensor, little endian. */
     @FunctionalInterface
     public interface Data {
+        /**
+         * Writes the whole content.
+         *
+         * @throws IOException if the channel does
+         */
         void write(WritableByteChannel channel) throws IOException;
     }
 
@@ -58,6 +63,8 @@ public final class OnnxGraph {
     private int count;
 
     /**
+     * An empty graph.
+     *
      * @param name of the graph, e.g. {@code resnet50}
      * @param metadata texts for whoever loads the model
      */

@@ -25,6 +25,11 @@ import java.util.List;
  * out) - 1}; windows overlap where out does not divide n, and repeat where it is larger.
  */
 public record AdaptiveAvgPool2d(int outHeight, int outWidth) {
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if a size is not positive
+     */
     public AdaptiveAvgPool2d {
         if (Math.min(outHeight, outWidth) < 1) {
             throw new IllegalArgumentException(

@@ -35,6 +35,11 @@ public record Attention(int heads) {
     /** And in the backward pass: the scores again, and the gradients of both operands of both products. */
     private static final int GRADIENT_PRODUCTS = 5;
 
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if the number of heads is not positive
+     */
     public Attention {
         if (heads < 1) {
             throw new IllegalArgumentException("number of attention heads " + heads + " is not positive");

@@ -42,6 +42,12 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
     /** What a recorded training forward gives. moments is null if they were not asked for. */
     public record Output(Value y, Value savedMean, Value savedInvStd, Value moments) {}
 
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if eps is not positive and finite, momentum is outside [0, 1], or the weight of
+     *     W2 is not finite
+     */
     public BatchNorm {
         if (!(eps > 0 && Float.isFinite(eps))) {
             throw new IllegalArgumentException("batch norm eps " + eps + " is not positive and finite");
@@ -514,8 +520,7 @@ public record BatchNorm(float eps, float momentum, ActivationFunction activation
                         name() + " has a gradient by x alone; record it for training to train its weight and bias");
             }
             Graph graph = gradients.graph();
-            Value scale = graph.apply(
-                            new Fold(norm), node.input(1), node.input(2), node.input(5), node.input(6))
+            Value scale = graph.apply(new Fold(norm), node.input(1), node.input(2), node.input(5), node.input(6))
                     .getFirst();
             Shape shape = x.type().shape();
             long channels = shape.size(-1);

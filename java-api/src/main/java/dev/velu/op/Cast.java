@@ -24,6 +24,11 @@ import java.util.List;
  * @param dtype of y
  */
 public record Cast(DType dtype) {
+    /**
+     * Checks the dtype.
+     *
+     * @throws IllegalArgumentException for a dtype other than F32 and BF16
+     */
     public Cast {
         if (!Types.isFloating(dtype)) {
             throw new IllegalArgumentException("cannot cast to " + dtype + "; cast to F32 or BF16");

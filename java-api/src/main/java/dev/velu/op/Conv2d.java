@@ -37,6 +37,12 @@ public record Conv2d(
         int dilationHeight,
         int dilationWidth,
         int groups) {
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if a stride, a dilation or the number of groups is not positive, or a padding is
+     *     negative
+     */
     public Conv2d {
         positive("stride", Math.min(strideHeight, strideWidth));
         positive("dilation", Math.min(dilationHeight, dilationWidth));

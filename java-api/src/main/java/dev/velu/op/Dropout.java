@@ -35,6 +35,11 @@ public record Dropout(float probability, long seed, int stream, Mode mode) {
         ROW
     }
 
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if the probability is outside [0, 1)
+     */
     public Dropout {
         if (!(probability >= 0 && probability < 1)) {
             throw new IllegalArgumentException("dropout probability " + probability + " is outside [0, 1)");

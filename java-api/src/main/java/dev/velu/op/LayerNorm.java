@@ -30,6 +30,11 @@ import java.util.List;
  * @param eps added to the variance, positive
  */
 public record LayerNorm(float eps) {
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if eps is not positive and finite
+     */
     public LayerNorm {
         if (!(eps > 0 && Float.isFinite(eps))) {
             throw new IllegalArgumentException("layer norm eps " + eps + " is not positive and finite");

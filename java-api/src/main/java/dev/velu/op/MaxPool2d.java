@@ -29,6 +29,11 @@ import java.util.List;
 public record MaxPool2d(PoolWindow window) {
     private static final int MAX_WINDOW = 255;
 
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if the window has more than 255 elements
+     */
     public MaxPool2d {
         if ((long) window.kernelHeight() * window.kernelWidth() > MAX_WINDOW) {
             throw new IllegalArgumentException("max pooling kernel " + window.kernelHeight() + " x "

@@ -31,6 +31,12 @@ import java.util.List;
 public record NormalizeImage(List<Float> mean, List<Float> std) {
     private static final int MAX_CHANNELS = 4;
 
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if mean and standard deviation differ in length or have too many channels, are not
+     *     finite, or a standard deviation is not positive
+     */
     public NormalizeImage {
         mean = List.copyOf(mean);
         std = List.copyOf(std);
@@ -63,6 +69,11 @@ public record NormalizeImage(List<Float> mean, List<Float> std) {
      * @param width in pixels, zero or more
      */
     public record Size(long height, long width) {
+        /**
+         * Checks the size.
+         *
+         * @throws IllegalArgumentException if a side is negative
+         */
         public Size {
             if (height < 0 || width < 0) {
                 throw new IllegalArgumentException("image size " + height + " x " + width + " is negative");

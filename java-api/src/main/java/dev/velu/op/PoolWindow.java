@@ -15,6 +15,12 @@ import java.lang.foreign.MemorySegment;
  */
 public record PoolWindow(
         int kernelHeight, int kernelWidth, int strideHeight, int strideWidth, int paddingHeight, int paddingWidth) {
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if a size or a stride is not positive, or a padding is negative or above half
+     *     the kernel
+     */
     public PoolWindow {
         if (Math.min(kernelHeight, kernelWidth) < 1) {
             throw new IllegalArgumentException(

@@ -30,6 +30,11 @@ import java.util.List;
  * @param labelSmoothing in [0, 1]
  */
 public record SoftmaxCrossEntropy(float labelSmoothing) {
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if label smoothing is outside [0, 1]
+     */
     public SoftmaxCrossEntropy {
         if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
             throw new IllegalArgumentException("label smoothing " + labelSmoothing + " is outside [0, 1]");

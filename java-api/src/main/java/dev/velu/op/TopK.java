@@ -23,6 +23,11 @@ import java.util.List;
  * @param k positive; more than there are classes counts every labelled row
  */
 public record TopK(int k) {
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if k is not positive
+     */
     public TopK {
         if (k < 1) {
             throw new IllegalArgumentException("k " + k + " is not positive");

@@ -25,6 +25,11 @@ import java.util.List;
  * @param rowAxes how many axes follow that go to the end, at least one; x has more axes than both together
  */
 public record Transpose(int batchAxes, int rowAxes) {
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if the number of batch axes is negative or that of row axes is not positive
+     */
     public Transpose {
         if (batchAxes < 0) {
             throw new IllegalArgumentException("number of batch axes " + batchAxes + " is negative");

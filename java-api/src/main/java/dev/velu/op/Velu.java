@@ -37,6 +37,11 @@ public record Velu(VeluParameters params, float w2Weight) {
     /** What a recorded VeLU gives. moments is null if they were not asked for. */
     public record Output(Value y, Value moments) {}
 
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if the weight is not finite
+     */
     public Velu {
         requireFinite(w2Weight);
     }

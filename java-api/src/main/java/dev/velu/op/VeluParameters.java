@@ -24,6 +24,11 @@ public record VeluParameters(
 
     /** A closed range with {@code min <= max}. */
     public record Clamp(float min, float max) {
+        /**
+         * Checks the limits.
+         *
+         * @throws IllegalArgumentException if they are not finite or min is above max
+         */
         public Clamp {
             if (!(Float.isFinite(min) && Float.isFinite(max) && min <= max)) {
                 throw new IllegalArgumentException(
@@ -32,6 +37,11 @@ public record VeluParameters(
         }
     }
 
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if one is not finite or outside its range; names it
+     */
     public VeluParameters {
         finite("alpha", alpha);
         finite("beta1", beta1);

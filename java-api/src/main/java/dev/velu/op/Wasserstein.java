@@ -38,6 +38,11 @@ public record Wasserstein(W2 kind, float w2Weight) {
     /** What a recorded scaling gives. */
     public record Output(Value y, Value moments) {}
 
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if the weight is not finite
+     */
     public Wasserstein {
         Velu.requireFinite(w2Weight);
     }
@@ -175,7 +180,10 @@ public record Wasserstein(W2 kind, float w2Weight) {
             Types.optionalLike(name(), inputs, 3, "saved", wasserstein.savedType(a));
             if (wasserstein.w2Weight != 0) {
                 Types.present(
-                        name(), inputs, 3, "what forward saved, which the weight " + wasserstein.w2Weight + " of W2 needs,");
+                        name(),
+                        inputs,
+                        3,
+                        "what forward saved, which the weight " + wasserstein.w2Weight + " of W2 needs,");
             }
             return Collections.unmodifiableList(Arrays.asList(a, dlambda ? SCALAR : null));
         }

@@ -11,7 +11,11 @@ public record GradientClip(float value, float maxNorm) {
     /** No limit. */
     public static final GradientClip NONE = new GradientClip(0, 0);
 
-    /** @throws IllegalArgumentException if a limit is negative or not finite */
+    /**
+     * Checks the limits.
+     *
+     * @throws IllegalArgumentException if a limit is negative or not finite
+     */
     public GradientClip {
         limit("gradient clip value", value);
         limit("gradient clip norm", maxNorm);

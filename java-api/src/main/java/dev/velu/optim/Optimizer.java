@@ -37,6 +37,8 @@ public final class Optimizer {
     private final List<MemorySegment> states = new ArrayList<>();
 
     /**
+     * An optimizer whose state is on the context.
+     *
      * @param parameters with memory on the context, gradients included
      * @throws IllegalArgumentException if all of them are frozen
      * @throws VeluException if memory is exhausted; says how much the optimizer needs
@@ -153,8 +155,7 @@ public final class Optimizer {
     public void writeLearningRates(float rate, MemorySegment host) {
         List<ParameterRun> runs = parameters.runs();
         for (int run = 0; run < runs.size(); run++) {
-            host.setAtIndex(
-                    ValueLayout.JAVA_FLOAT, run, rate * runs.get(run).learningRateFactor());
+            host.setAtIndex(ValueLayout.JAVA_FLOAT, run, rate * runs.get(run).learningRateFactor());
         }
     }
 

@@ -30,6 +30,12 @@ public sealed interface OptimizerAlgorithm {
      * @param nesterov look ahead along the momentum; needs momentum &gt; 0
      */
     record Sgd(float momentum, boolean nesterov, float weightDecay) implements OptimizerAlgorithm {
+        /**
+         * Checks the constants.
+         *
+         * @throws IllegalArgumentException if momentum is outside [0, 1), weight decay is negative, or Nesterov's
+         *     momentum is asked for without momentum
+         */
         public Sgd {
             fraction("momentum", momentum);
             notNegative("weight decay", weightDecay);
@@ -72,6 +78,12 @@ public sealed interface OptimizerAlgorithm {
      * @param eps positive
      */
     record Adam(float beta1, float beta2, float eps, float weightDecay) implements OptimizerAlgorithm {
+        /**
+         * Checks the constants.
+         *
+         * @throws IllegalArgumentException if beta1 or beta2 is outside [0, 1), or eps or weight decay outside its
+         *     range
+         */
         public Adam {
             moments(beta1, beta2, eps, weightDecay);
         }
@@ -110,6 +122,12 @@ public sealed interface OptimizerAlgorithm {
      * @param eps positive
      */
     record AdamW(float beta1, float beta2, float eps, float weightDecay) implements OptimizerAlgorithm {
+        /**
+         * Checks the constants.
+         *
+         * @throws IllegalArgumentException if beta1 or beta2 is outside [0, 1), or eps or weight decay outside its
+         *     range
+         */
         public AdamW {
             moments(beta1, beta2, eps, weightDecay);
         }
@@ -150,6 +168,11 @@ public sealed interface OptimizerAlgorithm {
      */
     record Nadam(float beta1, float beta2, float eps, float weightDecay, float momentumDecay)
             implements OptimizerAlgorithm {
+        /**
+         * Checks the constants.
+         *
+         * @throws IllegalArgumentException if beta1 or beta2 is outside [0, 1), or eps or a decay outside its range
+         */
         public Nadam {
             moments(beta1, beta2, eps, weightDecay);
             notNegative("momentum decay", momentumDecay);

@@ -49,6 +49,11 @@ public sealed interface Schedule {
      * @param factor in (0, 1]
      */
     record Step(int stepSize, double factor) implements Schedule {
+        /**
+         * Checks the constants.
+         *
+         * @throws IllegalArgumentException if the step size is not positive or the factor is outside (0, 1]
+         */
         public Step {
             if (stepSize < 1) {
                 throw new IllegalArgumentException("step size of " + stepSize + " epochs is not positive");
@@ -71,6 +76,11 @@ public sealed interface Schedule {
      * @param finalFraction in [0, 1]
      */
     record Cosine(double finalFraction) implements Schedule {
+        /**
+         * Checks the constants.
+         *
+         * @throws IllegalArgumentException if the final fraction is outside [0, 1]
+         */
         public Cosine {
             if (!(finalFraction >= 0 && finalFraction <= 1)) {
                 throw new IllegalArgumentException("cosine final fraction " + finalFraction + " is not in [0, 1]");
@@ -92,6 +102,12 @@ public sealed interface Schedule {
      * @param inner what follows, not another warm-up
      */
     record WarmUp(long steps, Schedule inner) implements Schedule {
+        /**
+         * Checks the constants.
+         *
+         * @throws IllegalArgumentException if the number of steps is negative, or the schedule behind is none or a
+         *     warm-up itself
+         */
         public WarmUp {
             if (steps < 0) {
                 throw new IllegalArgumentException("warm-up of " + steps + " steps is negative; 0 is none");

@@ -56,8 +56,8 @@ public final class WeightAverage {
             values = context.allocate(Math.max(SCALAR.bytes(), valueBytes)).asSlice(0, valueBytes);
             buffers = context.allocate(Math.max(SCALAR.bytes(), bufferBytes)).asSlice(0, bufferBytes);
             weight = context.allocate(SCALAR.bytes());
-            scratch = context.allocate(
-                    Math.clamp(Math.max(valueBytes, bufferBytes), SCALAR.bytes(), MOST_SCRATCH_BYTES));
+            scratch =
+                    context.allocate(Math.clamp(Math.max(valueBytes, bufferBytes), SCALAR.bytes(), MOST_SCRATCH_BYTES));
         } catch (VeluException e) {
             throw e.ifOutOfMemory("the averaged weights need " + Math.ceilDiv(valueBytes + bufferBytes, 1 << 20)
                     + " MiB; train without them or a smaller network");

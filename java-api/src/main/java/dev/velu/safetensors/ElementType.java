@@ -7,22 +7,39 @@ import java.nio.ByteOrder;
 
 /** Element types of safetensors, under the names the format gives them. Numbers are little-endian. */
 public enum ElementType {
+    /** A byte that is 0 or 1. */
     BOOL(1),
+    /** 8-bit unsigned integer. */
     U8(1),
+    /** 8-bit signed integer. */
     I8(1),
+    /** 8-bit float with 5 bits of exponent and 2 of mantissa. */
     F8_E5M2(1),
+    /** 8-bit float with 4 bits of exponent and 3 of mantissa. */
     F8_E4M3(1),
+    /** 8-bit power of two, as scales of blocks have it. */
     F8_E8M0(1),
+    /** 16-bit signed integer. */
     I16(2),
+    /** 16-bit unsigned integer. */
     U16(2),
+    /** IEEE 754 half precision. */
     F16(2),
+    /** bfloat16: the upper half of a 32-bit float. */
     BF16(2),
+    /** 32-bit signed integer. */
     I32(4),
+    /** 32-bit unsigned integer. */
     U32(4),
+    /** IEEE 754 single precision. */
     F32(4),
+    /** Complex number of two 32-bit floats. */
     C64(8),
+    /** IEEE 754 double precision. */
     F64(8),
+    /** 64-bit signed integer. */
     I64(8),
+    /** 64-bit unsigned integer. */
     U64(8);
 
     private static final ValueLayout.OfShort SHORT =

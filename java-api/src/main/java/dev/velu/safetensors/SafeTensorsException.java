@@ -9,10 +9,12 @@ import java.nio.file.Path;
 public final class SafeTensorsException extends TensorFileException {
     private static final long serialVersionUID = 1L;
 
+    /** A file that cannot be used, and why. */
     public SafeTensorsException(Path file, String problem) {
         super(file, problem);
     }
 
+    /** A file that cannot be used, why, and what failed beneath. */
     public SafeTensorsException(Path file, String problem, Throwable cause) {
         super(file, problem, cause);
     }

@@ -115,7 +115,11 @@ public final class SafeTensorsFile implements TensorFile {
         return header.tensors().containsKey(name);
     }
 
-    /** @throws SafeTensorsException if the file has no such tensor */
+    /**
+     * Element type, shape and place of a tensor.
+     *
+     * @throws SafeTensorsException if the file has no such tensor
+     */
     public TensorInfo info(String name) throws SafeTensorsException {
         TensorInfo info = header.tensors().get(name);
         if (info == null) {

@@ -45,6 +45,8 @@ public final class SafeTensorsWriter {
     /** One tensor to write. */
     public record Entry(String name, ElementType dtype, Shape shape, Content content) {
         /**
+         * Checks name and size.
+         *
          * @throws IllegalArgumentException for the reserved name {@code __metadata__} or a size beyond 2^63 - 1 bytes
          */
         public Entry {

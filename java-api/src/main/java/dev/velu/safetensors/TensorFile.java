@@ -12,6 +12,7 @@ import java.util.Map;
  * <p>Nothing is held in memory but the description: tensors are read when they are asked for.
  */
 public interface TensorFile extends AutoCloseable {
+    /** Where the file is. */
     Path path();
 
     /** What the file says of itself; empty for formats that say nothing. */
@@ -20,12 +21,21 @@ public interface TensorFile extends AutoCloseable {
     /** The names of the tensors, in the order of the file. */
     List<String> names();
 
+    /** Whether the file has a tensor of this name. */
     boolean contains(String name);
 
-    /** @throws TensorFileException if the file has no such tensor */
+    /**
+     * Element type of a tensor.
+     *
+     * @throws TensorFileException if the file has no such tensor
+     */
     ElementType dtype(String name) throws TensorFileException;
 
-    /** @throws TensorFileException if the file has no such tensor */
+    /**
+     * Sizes of a tensor.
+     *
+     * @throws TensorFileException if the file has no such tensor
+     */
     Shape shape(String name) throws TensorFileException;
 
     /**

@@ -11,10 +11,12 @@ public class TensorFileException extends IOException {
     private static final long serialVersionUID = 1L;
     private static final int LONGEST_QUOTE = 120;
 
+    /** A file that cannot be used, and why. */
     public TensorFileException(Path file, String problem) {
         super(file + ": " + problem);
     }
 
+    /** A file that cannot be used, why, and what failed beneath. */
     public TensorFileException(Path file, String problem, Throwable cause) {
         super(file + ": " + problem, cause);
     }

@@ -35,8 +35,8 @@ final class ActivationStatisticsCheck {
         List<ActivationFunction> functions = new ArrayList<>(List.of(Pointwise.values()));
         functions.add(VeluParameters.curve());
         VeluParameters p = VeluParameters.released();
-        functions.add(new VeluParameters(
-                p.alpha(), p.beta1(), p.beta2(), p.gamma(), p.mu(), p.eps(), Statistic.STD, null));
+        functions.add(
+                new VeluParameters(p.alpha(), p.beta1(), p.beta2(), p.gamma(), p.mu(), p.eps(), Statistic.STD, null));
         return functions;
     }
 
@@ -44,7 +44,16 @@ final class ActivationStatisticsCheck {
     private static void place(float[] x, ActivationFunction function) {
         float edge = function instanceof VeluParameters params ? 1 / params.beta2() : 6;
         float[] points = {
-            edge, -edge, Math.nextUp(edge), Math.nextDown(edge), 0, -0f, -6.9067548f, 6.9067548f, -3.0902323f, -3.0902321f
+            edge,
+            -edge,
+            Math.nextUp(edge),
+            Math.nextDown(edge),
+            0,
+            -0f,
+            -6.9067548f,
+            6.9067548f,
+            -3.0902323f,
+            -3.0902321f
         };
         for (int i = 0; i < points.length && 5 * i + 2 < x.length; i++) {
             x[5 * i + 2] = points[i];
@@ -65,8 +74,8 @@ final class ActivationStatisticsCheck {
         int rows = x.length / channels;
         String name = rows + "x" + channels + " " + function.label() + what;
         probe.trial("activation_statistics", name, trial -> {
-            ActivationStatisticsOracle.Statistics expected = new ActivationStatisticsOracle(function, channels, 0.5)
-                    .measure(Numbers.wide(x), Numbers.wide(a));
+            ActivationStatisticsOracle.Statistics expected =
+                    new ActivationStatisticsOracle(function, channels, 0.5).measure(Numbers.wide(x), Numbers.wide(a));
             Tensor values = trial.output(DType.F32, 6);
             Tensor counts = trial.output(DType.I64, 2);
             new ActivationStatistics(function)

@@ -2,6 +2,7 @@ package dev.velu.selftest;
 
 import dev.velu.bindings.VeluNative;
 import dev.velu.bindings.velu_conv2d_desc;
+import dev.velu.device.Device;
 import dev.velu.op.Conv2d;
 import dev.velu.op.Conv2dPacked;
 import dev.velu.op.Pointwise;
@@ -30,11 +31,17 @@ final class Conv2dCheck {
         new Conv2dOracle(Conv2d.of(1, 1), 31, 4, 4, 8, 8, 3, 3),
     };
 
+    /** Large enough for the CPU's Winograd algorithm, with channels that fill no vector. */
+    private static final Conv2dOracle WINOGRAD = new Conv2dOracle(Conv2d.of(1, 1), 4, 15, 13, 65, 150, 3, 3);
+
     private Conv2dCheck() {}
 
     static void run(Probe probe) {
         for (int i = 0; i < CASES.length; i++) {
             check(probe, CASES[i], i % 2 == 1);
+        }
+        if (probe.context().device().kind() == Device.Kind.CPU) {
+            check(probe, WINOGRAD, true);
         }
         Pointwise[] functions = Pointwise.values();
         for (int i = 0; i < functions.length; i++) {

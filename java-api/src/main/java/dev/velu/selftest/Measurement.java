@@ -29,10 +29,12 @@ public record Measurement(
         double flops,
         boolean memoryBound,
         double share) {
+    /** Bytes moved per second, in 10^9. */
     public double gigabytesPerSecond() {
         return bytes / milliseconds / 1e6;
     }
 
+    /** Floating-point operations per second, in 10^9. */
     public double gigaflopsPerSecond() {
         return flops / milliseconds / 1e6;
     }

@@ -26,6 +26,7 @@ public final class VectorCases {
      */
     public record CaseResult(
             String name, double y, double moments, double dx, double dlambda, boolean pass, String detail) {
+        /** The largest of the fractions. */
         public double worst() {
             return Math.max(Math.max(y, moments), Math.max(dx, dlambda));
         }
@@ -37,6 +38,7 @@ public final class VectorCases {
      * @param implementation what the device computed VeLU with
      */
     public record Report(Path file, String implementation, List<CaseResult> cases) {
+        /** Whether every case is within its tolerances. */
         public boolean pass() {
             return cases.stream().allMatch(CaseResult::pass);
         }

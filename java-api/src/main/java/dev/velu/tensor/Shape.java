@@ -26,11 +26,16 @@ public final class Shape {
         this.elements = product;
     }
 
-    /** @throws IllegalArgumentException for a negative size or more than 2^63 - 1 elements */
+    /**
+     * A shape of these sizes.
+     *
+     * @throws IllegalArgumentException for a negative size or more than 2^63 - 1 elements
+     */
     public static Shape of(long... sizes) {
         return new Shape(sizes.clone());
     }
 
+    /** Number of axes. */
     public int rank() {
         return sizes.length;
     }
@@ -44,10 +49,12 @@ public final class Shape {
         return sizes[index];
     }
 
+    /** Product of all sizes; 1 for a scalar. */
     public long elements() {
         return elements;
     }
 
+    /** The sizes, in an array of the caller's own. */
     public long[] toArray() {
         return sizes.clone();
     }

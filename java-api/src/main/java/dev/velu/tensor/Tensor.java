@@ -33,7 +33,11 @@ public final class Tensor implements AutoCloseable {
         return allocate(context, new TensorType(dtype, Shape.of(sizes)));
     }
 
-    /** @see #allocate(Context, DType, long...) */
+    /**
+     * Allocates zeroed device memory.
+     *
+     * @see #allocate(Context, DType, long...)
+     */
     public static Tensor allocate(Context context, TensorType type) {
         MemorySegment memory = context.allocate(Math.max(1, type.bytes()));
         return new Tensor(context, type, memory.asSlice(0, type.bytes()), true);
@@ -65,18 +69,22 @@ public final class Tensor implements AutoCloseable {
         return new Tensor(context, type, segment.asSlice(0, type.bytes()), false);
     }
 
+    /** The context whose device has the memory. */
     public Context context() {
         return context;
     }
 
+    /** Element type and shape. */
     public TensorType type() {
         return type;
     }
 
+    /** Element type. */
     public DType dtype() {
         return type.dtype();
     }
 
+    /** Sizes of the axes. */
     public Shape shape() {
         return type.shape();
     }

@@ -7,6 +7,11 @@ package dev.velu.tensor;
  *     one makes it a view of some channels of a wider tensor
  */
 public record TensorType(DType dtype, Shape shape, long pitch) {
+    /**
+     * Checks the pitch.
+     *
+     * @throws IllegalArgumentException if the pitch is below the size of a row
+     */
     public TensorType {
         if (pitch < channels(shape)) {
             throw new IllegalArgumentException(
@@ -19,6 +24,7 @@ public record TensorType(DType dtype, Shape shape, long pitch) {
         this(dtype, shape, channels(shape));
     }
 
+    /** Dense F32 of these sizes. */
     public static TensorType f32(long... sizes) {
         return new TensorType(DType.F32, Shape.of(sizes));
     }
@@ -38,6 +44,7 @@ public record TensorType(DType dtype, Shape shape, long pitch) {
         return isDense() ? this : new TensorType(dtype, shape);
     }
 
+    /** Whether rows follow each other without a gap. */
     public boolean isDense() {
         return pitch == channels(shape);
     }

@@ -29,9 +29,7 @@ class ActivationStatisticsTest {
         new ActivationStatistics(Pointwise.RELU).measure(context, x, y, null, values, counts);
         double std = Math.sqrt(45 / 6.0 - Math.pow(11 / 6.0, 2));
         Values.assertClose(
-                values,
-                new double[] {11 / 6.0, std, Math.pow(11 / 6.0, 2) + (std - 1) * (std - 1), 1, 1, 1},
-                1e-6);
+                values, new double[] {11 / 6.0, std, Math.pow(11 / 6.0, 2) + (std - 1) * (std - 1), 1, 1, 1}, 1e-6);
         long[] numbers = new long[2];
         context.download(counts.segment(), MemorySegment.ofArray(numbers));
         assertThat(numbers).containsExactly(1, 3);
@@ -44,8 +42,7 @@ class ActivationStatisticsTest {
         Tensor values = Tensor.allocate(context, DType.F32, 6);
         Tensor counts = Tensor.allocate(context, DType.I64, 2);
         assertThatIllegalArgumentException()
-                .isThrownBy(() ->
-                        new ActivationStatistics(Pointwise.GELU).measure(context, x, a, null, values, counts))
+                .isThrownBy(() -> new ActivationStatistics(Pointwise.GELU).measure(context, x, a, null, values, counts))
                 .withMessageContaining("a is F32 [3, 2]");
     }
 }

@@ -60,8 +60,7 @@ class SoftmaxCrossEntropyTest {
         loss.backward(context, logits, both, others, shares, logSumExp, null, dlogits);
         float p = (float) Math.exp(5 - sum);
         assertThat(dlogits.toFloatArray())
-                .containsExactly(
-                        new float[] {-0.25f, 0.25f, (1 - p - 0.75f) / 2, (p - 0.25f) / 2}, within(1e-6f));
+                .containsExactly(new float[] {-0.25f, 0.25f, (1 - p - 0.75f) / 2, (p - 0.25f) / 2}, within(1e-6f));
     }
 
     @Test

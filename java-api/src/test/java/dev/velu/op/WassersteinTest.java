@@ -105,8 +105,7 @@ class WassersteinTest {
         Tensor empty = Tensor.allocate(context, DType.F32, 0, 33);
         Tensor moments = Tensor.allocate(context, DType.F32, 3);
         assertThatIllegalArgumentException()
-                .isThrownBy(() ->
-                        new Wasserstein(W2.PER_CHANNEL, 0).forward(context, empty, null, null, null, moments))
+                .isThrownBy(() -> new Wasserstein(W2.PER_CHANNEL, 0).forward(context, empty, null, null, null, moments))
                 .withMessageContaining("[0, 33]");
     }
 

@@ -28,6 +28,8 @@ public final class ActivationStatistics implements AutoCloseable {
     private final List<Value> lambdas;
 
     /**
+     * Plans the measurement.
+     *
      * @param parameters of a network of this spec, with memory on the context
      * @param batch images in a batch, positive
      * @throws dev.velu.device.VeluException if memory is exhausted; says how much the plan needs

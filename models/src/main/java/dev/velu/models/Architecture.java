@@ -53,7 +53,11 @@ public interface Architecture {
                 new VisionTransformerB16());
     }
 
-    /** @throws IllegalArgumentException for an unknown name; lists the known ones */
+    /**
+     * The architecture of this name.
+     *
+     * @throws IllegalArgumentException for an unknown name; lists the known ones
+     */
     static Architecture named(String label) {
         return all().stream()
                 .filter(a -> a.label().equals(label))

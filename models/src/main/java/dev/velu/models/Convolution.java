@@ -20,10 +20,12 @@ public record Convolution(
                 outChannels, kernel, 1, kernel / 2, 1, false, Initializer.heNormal(outChannels * kernel * kernel));
     }
 
+    /** The same with another stride. */
     public Convolution stride(int newStride) {
         return new Convolution(outChannels, kernel, newStride, padding, groups, bias, initializer);
     }
 
+    /** The same with another padding, in pixels on every side. */
     public Convolution padding(int newPadding) {
         return new Convolution(outChannels, kernel, stride, newPadding, groups, bias, initializer);
     }
@@ -33,10 +35,12 @@ public record Convolution(
         return new Convolution(outChannels, kernel, stride, padding, Math.toIntExact(outChannels), bias, initializer);
     }
 
+    /** The same with a bias. */
     public Convolution biased() {
         return new Convolution(outChannels, kernel, stride, padding, groups, true, initializer);
     }
 
+    /** The same with other first values of the weight. */
     public Convolution initialized(Initializer newInitializer) {
         return new Convolution(outChannels, kernel, stride, padding, groups, bias, newInitializer);
     }

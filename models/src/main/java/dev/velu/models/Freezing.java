@@ -18,7 +18,11 @@ public record Freezing(List<String> prefixes) implements Predicate<String> {
     /** Everything is trained. */
     public static final Freezing NONE = new Freezing(List.of());
 
-    /** @throws IllegalArgumentException for an empty prefix */
+    /**
+     * Checks the prefixes.
+     *
+     * @throws IllegalArgumentException for an empty prefix
+     */
     public Freezing {
         prefixes = prefixes.stream().map(NamePrefix::normalized).toList();
         if (prefixes.contains("")) {

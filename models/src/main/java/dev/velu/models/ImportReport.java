@@ -11,6 +11,7 @@ import java.util.stream.Stream;
  * @param notes what was replaced, left out or changed on the way, one sentence each
  */
 public record ImportReport(Path file, int tensors, List<String> notes) {
+    /** Copies the notes. */
     public ImportReport {
         notes = List.copyOf(notes);
     }

@@ -26,6 +26,8 @@ public final class InferenceStep implements AutoCloseable {
     private final MemorySegment noLabels;
 
     /**
+     * Plans the step.
+     *
      * @param network recorded for inference; its parameters have memory on the context
      * @throws dev.velu.device.VeluException if memory is exhausted; says how much the plan needs
      */

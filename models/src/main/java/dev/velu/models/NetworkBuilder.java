@@ -163,8 +163,8 @@ public final class NetworkBuilder {
 
     /** Records what an activation does to x, and keeps it as results. a is f(x), for VeLU before lambda. */
     private void measure(String site, ActivationFunction function, Value x, Value a, Value lambda) {
-        ActivationStatistics.Output measured = graph.within(
-                site, () -> new ActivationStatistics(function).apply(graph, x, a, lambda));
+        ActivationStatistics.Output measured =
+                graph.within(site, () -> new ActivationStatistics(function).apply(graph, x, a, lambda));
         graph.result(Network.valuesOf(site), measured.values());
         graph.result(Network.countsOf(site), measured.counts());
     }

@@ -53,6 +53,7 @@ public record NetworkSpec(
      * gradients, statistics, logits and loss are float32 in either.
      */
     public enum Precision {
+        /** float32. */
         FP32(DType.F32),
         /** bfloat16; sums are accumulated in float32. */
         BF16(DType.BF16);
@@ -85,7 +86,11 @@ public record NetworkSpec(
             return dtype;
         }
 
-        /** @throws IllegalArgumentException if networks are not computed in it on the device; says what the device lacks */
+        /**
+         * Checks that a device computes in it.
+         *
+         * @throws IllegalArgumentException if networks are not computed in it on the device; says what the device lacks
+         */
         public void requireOn(Device device) {
             if (this == BF16 && device.kind() == Device.Kind.CPU) {
                 requireOn(DeviceInfo.query(device));
@@ -127,6 +132,13 @@ public record NetworkSpec(
         this(architecture, classes, size, activation, sites, head, w2Weight, precision, W2.GAUSSIAN);
     }
 
+    /**
+     * Checks the constants.
+     *
+     * @throws IllegalArgumentException if the number of classes or the image size is not positive, the architecture
+     *     does not take such images, the weight of W2 is negative, or the sites of the head are asked for in a head
+     *     without activation
+     */
     public NetworkSpec {
         if (classes < 1) {
             throw new IllegalArgumentException("number of classes " + classes + " is not positive");

@@ -23,6 +23,7 @@ public record ParameterStage(String name, List<String> prefixes, long parameters
     /** Modules whose own modules are the stages. */
     private static final Set<String> CONTAINERS = Set.of("features", "encoder", "encoder.layers");
 
+    /** Copies the names. */
     public ParameterStage {
         prefixes = List.copyOf(prefixes);
     }

@@ -26,6 +26,7 @@ public record PlannedMemory(
         long inputsAndResults,
         long workspace) {
 
+    /** All of it, in bytes. */
     public long total() {
         return parameters + gradients + optimizerState + packedParameters + temporaries + inputsAndResults + workspace;
     }

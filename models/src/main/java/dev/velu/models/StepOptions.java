@@ -11,7 +11,11 @@ import dev.velu.optim.WeightAverage;
  * @param average follows the weights, or null
  */
 public record StepOptions(float labelSmoothing, boolean mixedLabels, int accumulation, WeightAverage average) {
-    /** @throws IllegalArgumentException if a number is outside its range */
+    /**
+     * Checks the numbers.
+     *
+     * @throws IllegalArgumentException if a number is outside its range
+     */
     public StepOptions {
         if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
             throw new IllegalArgumentException("label smoothing " + labelSmoothing + " is outside [0, 1]");

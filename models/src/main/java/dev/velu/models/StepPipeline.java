@@ -95,11 +95,7 @@ final class StepPipeline implements AutoCloseable {
         this.context = context;
         this.plan = plan;
         this.settings = settings.toArray(StepSetting[]::new);
-        inputs = Stream.of(
-                        Network.IMAGES,
-                        TrainingGraph.LABELS,
-                        TrainingGraph.OTHER_LABELS,
-                        TrainingGraph.LABEL_SHARES)
+        inputs = Stream.of(Network.IMAGES, TrainingGraph.LABELS, TrainingGraph.OTHER_LABELS, TrainingGraph.LABEL_SHARES)
                 .filter(plan::hasInput)
                 .map(plan::input)
                 .toArray(MemorySegment[]::new);

@@ -10,6 +10,7 @@ import java.util.List;
  * @param steps recorded one after another
  */
 public record StepProfile(List<PlannedCall> calls, List<Step> steps) {
+    /** Copies the lists. */
     public StepProfile {
         calls = List.copyOf(calls);
         steps = List.copyOf(steps);
@@ -34,6 +35,7 @@ public record StepProfile(List<PlannedCall> calls, List<Step> steps) {
             long end,
             List<Long> callBegins,
             List<Long> callEnds) {
+        /** Copies the lists. */
         public Step {
             callBegins = List.copyOf(callBegins);
             callEnds = List.copyOf(callEnds);
@@ -44,6 +46,7 @@ public record StepProfile(List<PlannedCall> calls, List<Step> steps) {
             return end - begin;
         }
 
+        /** How long a call took in this step, in nanoseconds. */
         public long callNanos(int call) {
             return callEnds.get(call) - callBegins.get(call);
         }

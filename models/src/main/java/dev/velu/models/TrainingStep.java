@@ -55,6 +55,8 @@ public final class TrainingStep implements AutoCloseable {
     private long nextStep;
 
     /**
+     * Plans the step, with other options as they are by default.
+     *
      * @param network recorded for training; its parameters have memory on the context, with gradients
      * @param optimizer made for the same parameters
      * @param labelSmoothing in [0, 1]
@@ -66,6 +68,8 @@ public final class TrainingStep implements AutoCloseable {
     }
 
     /**
+     * Plans the step.
+     *
      * @param network recorded for training; its parameters have memory on the context, with gradients
      * @param optimizer made for the same parameters
      * @throws IllegalArgumentException if the optimizer or the average was made for other parameters
@@ -77,8 +81,9 @@ public final class TrainingStep implements AutoCloseable {
                     "the optimizer was made for other parameters than the network's; make it for network.parameters()");
         }
         if (options.average() != null && options.average().parameters() != network.parameters()) {
-            throw new IllegalArgumentException("the average was made for other parameters than the network's; make it for"
-                    + " network.parameters()");
+            throw new IllegalArgumentException(
+                    "the average was made for other parameters than the network's; make it for"
+                            + " network.parameters()");
         }
         this.context = context;
         mixedLabels = options.mixedLabels();
@@ -94,8 +99,9 @@ public final class TrainingStep implements AutoCloseable {
             if (accumulation > 1) {
                 weight = context.allocate(WEIGHT.bytes());
                 mean = allocateAccumulated(network.parameters());
-                settings.add(new StepSetting(weight, (step, rate, host) -> host.set(
-                        ValueLayout.JAVA_FLOAT, 0, 1.0f / (1 + step % accumulation))));
+                settings.add(new StepSetting(
+                        weight,
+                        (step, rate, host) -> host.set(ValueLayout.JAVA_FLOAT, 0, 1.0f / (1 + step % accumulation))));
                 appendAccumulation(network.parameters(), weight, mean);
             }
             optimizer.appendTo(plan, mean == null ? network.parameters().gradients() : mean);
@@ -105,7 +111,8 @@ public final class TrainingStep implements AutoCloseable {
                 average.appendTo(plan);
             }
             if (mixedLabels) {
-                shares = context.allocateHost(plan.input(TrainingGraph.LABEL_SHARES).byteSize());
+                shares = context.allocateHost(
+                        plan.input(TrainingGraph.LABEL_SHARES).byteSize());
                 for (long row = 0; row < shares.byteSize() / WEIGHT.bytes(); row++) {
                     shares.setAtIndex(ValueLayout.JAVA_FLOAT, row, 1);
                 }

@@ -58,8 +58,8 @@ class ActivationStatisticsTest {
 
     private List<SiteStatistics> measure(NetworkSpec spec, Parameters parameters) {
         TinyNetwork.batch(1, images, labels);
-        try (ActivationStatistics statistics = new ActivationStatistics(
-                spec, parameters, TinyNetwork.BATCH, NormalizeImage.imageNet(), context)) {
+        try (ActivationStatistics statistics =
+                new ActivationStatistics(spec, parameters, TinyNetwork.BATCH, NormalizeImage.imageNet(), context)) {
             return statistics.measure(images);
         }
     }

@@ -44,12 +44,21 @@ class FreezingTest {
                         "features.denseblock4",
                         "classifier");
         assertThat(stages("mobilenet_v2")).hasSize(20).startsWith("features.0").endsWith("features.18", "classifier");
-        assertThat(stages("vgg19")).hasSize(17).startsWith("features.0", "features.2").endsWith("classifier");
-        assertThat(stages("vgg19_bn")).hasSize(17).startsWith("features.0", "features.3").endsWith("classifier");
+        assertThat(stages("vgg19"))
+                .hasSize(17)
+                .startsWith("features.0", "features.2")
+                .endsWith("classifier");
+        assertThat(stages("vgg19_bn"))
+                .hasSize(17)
+                .startsWith("features.0", "features.3")
+                .endsWith("classifier");
         assertThat(stages("vit_b_16"))
                 .startsWith("class_token", "conv_proj", "encoder.pos_embedding", "encoder.layers.encoder_layer_0")
                 .endsWith("encoder.layers.encoder_layer_11", "heads");
-        assertThat(stages("efficientnet_b3")).hasSize(10).startsWith("features.0").endsWith("features.8", "classifier");
+        assertThat(stages("efficientnet_b3"))
+                .hasSize(10)
+                .startsWith("features.0")
+                .endsWith("features.8", "classifier");
     }
 
     @ParameterizedTest
@@ -58,8 +67,7 @@ class FreezingTest {
         List<ParameterStage> stages = ParameterStage.of(spec(model));
         Parameters parameters = ParameterStage.parameters(spec(model));
         assertThat(parameters.all())
-                .allSatisfy(parameter -> assertThat(
-                                stages.stream().filter(stage -> stage.contains(parameter.name())))
+                .allSatisfy(parameter -> assertThat(stages.stream().filter(stage -> stage.contains(parameter.name())))
                         .as(parameter.name())
                         .hasSize(1));
         assertThat(stages.stream().mapToLong(ParameterStage::parameters).sum()).isEqualTo(parameters.trainedCount());
@@ -76,7 +84,8 @@ class FreezingTest {
     void anUnknownPrefixIsNamedWithThoseThereAre() {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> Freezing.of(spec("resnet50"), List.of("layer1", "layer5")))
-                .withMessage("'layer5' is no part of resnet50 to freeze; it has conv1, layer1, layer2, layer3, layer4, fc");
+                .withMessage(
+                        "'layer5' is no part of resnet50 to freeze; it has conv1, layer1, layer2, layer3, layer4, fc");
     }
 
     @Test

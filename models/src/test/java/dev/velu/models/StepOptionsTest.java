@@ -170,7 +170,9 @@ class StepOptionsTest {
                     resumed.parameters.copyFrom(through.parameters);
                     copy(through.step.accumulated(), resumed.step.accumulated());
                     copy(through.optimizer.counters(), resumed.optimizer.counters());
-                    copy(through.optimizer.states().getFirst(), resumed.optimizer.states().getFirst());
+                    copy(
+                            through.optimizer.states().getFirst(),
+                            resumed.optimizer.states().getFirst());
                     resumed.step.nextStep(4);
                 }
                 through.train(BATCH * i);
@@ -220,13 +222,7 @@ class StepOptionsTest {
 
     private Run averaged(double decay, StepOptions options) {
         return new Run(
-                new PlainNetwork(true),
-                NetworkSpec.Precision.FP32,
-                BATCH,
-                new Parameters(),
-                MOMENTUM,
-                options,
-                decay);
+                new PlainNetwork(true), NetworkSpec.Precision.FP32, BATCH, new Parameters(), MOMENTUM, options, decay);
     }
 
     private static double[] wide(float[] values) {
@@ -271,8 +267,7 @@ class StepOptionsTest {
         Parameters parameters = new Parameters();
         parameters.freeze(new Freezing(List.of("conv1", "bn1")));
         try (Run run = new Run(new PlainNetwork(true), BATCH, parameters, MOMENTUM, plain())) {
-            List<float[]> before =
-                    parameters.all().stream().map(run::values).toList();
+            List<float[]> before = parameters.all().stream().map(run::values).toList();
             run.train(0);
             run.train(BATCH);
             for (int i = 0; i < before.size(); i++) {
@@ -319,10 +314,9 @@ class StepOptionsTest {
             }
             norm = Math.sqrt(norm);
             double distance = precision == NetworkSpec.Precision.FP32 ? 0.01 : 0.2;
-            double slope = (lossAt(run, gradient, distance / norm) - lossAt(run, gradient, -distance / norm))
-                    / (2 * distance);
-            assertThat(slope)
-                    .isEqualTo(norm, within((precision == NetworkSpec.Precision.FP32 ? 0.01 : 0.15) * norm));
+            double slope =
+                    (lossAt(run, gradient, distance / norm) - lossAt(run, gradient, -distance / norm)) / (2 * distance);
+            assertThat(slope).isEqualTo(norm, within((precision == NetworkSpec.Precision.FP32 ? 0.01 : 0.15) * norm));
         }
     }
 
@@ -410,8 +404,7 @@ class StepOptionsTest {
     @Test
     void mixedLabelsCostWhatBothCostByTheirShares() {
         OptimizerAlgorithm still = OptimizerAlgorithm.Sgd.defaults();
-        try (Run run = new Run(
-                new PlainNetwork(false), BATCH, new Parameters(), still, plain().withMixedLabels())) {
+        try (Run run = new Run(new PlainNetwork(false), BATCH, new Parameters(), still, plain().withMixedLabels())) {
             MemorySegment images = images(0, BATCH);
             MemorySegment first = labels(0, BATCH);
             MemorySegment second = labels(1, BATCH);
@@ -428,8 +421,7 @@ class StepOptionsTest {
             assertThat(run.step.top1()).isEqualTo(top1);
             float[] gradient = read(run.parameters.gradients());
             for (int i = 0; i < gradient.length; i++) {
-                assertThat(gradient[i])
-                        .isEqualTo(0.25f * gradientOfOne[i] + 0.75f * gradientOfOther[i], within(1e-6f));
+                assertThat(gradient[i]).isEqualTo(0.25f * gradientOfOne[i] + 0.75f * gradientOfOther[i], within(1e-6f));
             }
         }
     }

@@ -52,7 +52,9 @@ public final class ActivationBench implements AutoCloseable {
 
     /** Others to compare with, beside the copy. */
     public enum Peer {
+        /** libtorch's own operations, composed. */
         LIBTORCH,
+        /** The same kernel in Java, over the Vector API. */
         VECTOR_API
     }
 
@@ -96,6 +98,7 @@ public final class ActivationBench implements AutoCloseable {
             return "velu " + pass.label() + " " + shape + " " + constants.name();
         }
 
+        /** Bytes moved per second, in 10^9. */
         public double gigabytesPerSecond() {
             return 1e3 * pass.gigabytes(shape) / ours.median();
         }
@@ -158,6 +161,7 @@ public final class ActivationBench implements AutoCloseable {
                     : Comparison.rates(name() + " vs libtorch", "GB/s", pass.gigabytes(shape), ours, libtorch);
         }
 
+        /** Bytes moved per second, in 10^9. */
         public double gigabytesPerSecond() {
             return 1e3 * pass.gigabytes(shape) / ours.median();
         }

@@ -78,6 +78,8 @@ public final class CallBench implements AutoCloseable {
     private volatile int sink;
 
     /**
+     * A benchmark of calls.
+     *
      * @param module where JavaCPP's binding is; null not to compare with it
      * @throws dev.velu.trainer.peer.PeerException if it cannot be started; says why
      */

@@ -2,6 +2,11 @@ package dev.velu.trainer.bench;
 
 /** The shape {@code [rows, channels]} of an activation's tensor. */
 public record Matrix(int rows, int channels) {
+    /**
+     * Checks the size.
+     *
+     * @throws IllegalArgumentException if a side is not positive or there are more than 2^28 elements
+     */
     public Matrix {
         if (rows < 1 || channels < 1 || (long) rows * channels > 1 << 28) {
             throw new IllegalArgumentException(
@@ -9,7 +14,11 @@ public record Matrix(int rows, int channels) {
         }
     }
 
-    /** @throws IllegalArgumentException for anything but {@code ROWSxCHANNELS} */
+    /**
+     * Reads a size.
+     *
+     * @throws IllegalArgumentException for anything but {@code ROWSxCHANNELS}
+     */
     public static Matrix parse(String text) {
         if (!text.matches("[0-9]{1,9}x[0-9]{1,9}")) {
             throw new IllegalArgumentException("shape '" + text + "' is not of the form ROWSxCHANNELS, e.g. 6272x512");
@@ -18,6 +27,7 @@ public record Matrix(int rows, int channels) {
         return new Matrix(Integer.parseInt(text.substring(0, times)), Integer.parseInt(text.substring(times + 1)));
     }
 
+    /** Rows times channels. */
     public long elements() {
         return (long) rows * channels;
     }

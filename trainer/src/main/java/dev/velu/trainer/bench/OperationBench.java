@@ -78,6 +78,7 @@ public final class OperationBench implements AutoCloseable {
                     + (activation == null ? "" : ", " + activation);
         }
 
+        /** Bytes that the operation reads and writes. */
         public long bytes() {
             return operation.bytes(inputs, outputs);
         }
@@ -109,6 +110,8 @@ public final class OperationBench implements AutoCloseable {
     }
 
     /**
+     * A benchmark of operations.
+     *
      * @param context on the CPU
      * @param module where libtorch is; null not to compare with it
      * @param turn milliseconds of a turn, about

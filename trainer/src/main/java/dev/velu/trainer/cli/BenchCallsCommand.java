@@ -23,9 +23,11 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "calls",
         sortOptions = false,
-        description =
-                "Times calls from Java into the native library: by the Foreign Function and Memory API, as a critical call, and"
-                        + " by JNI as JavaCPP binds it. velu_abi_version only returns a number; velu_velu_forward is of 16 elements.",
+        description = {
+            "Times calls from Java into the native library.",
+            "By the Foreign Function and Memory API, as a critical call, and by JNI as JavaCPP binds it."
+                    + " velu_abi_version only returns a number; velu_velu_forward is of 16 elements."
+        },
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {"  velu bench calls", "  velu bench calls --json"})

@@ -10,9 +10,10 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "bench",
         sortOptions = false,
-        description =
-                "Measures how fast a device trains, and how fast its operations are beside other libraries. For the share of"
-                        + " the device's limits that operations reach see 'velu selftest --perf'.",
+        description = {
+            "Measures how fast a device is, alone or beside other libraries.",
+            "For the share of the device's limits that operations reach see 'velu selftest --perf'."
+        },
         synopsisSubcommandLabel = "COMMAND",
         optionListHeading = "%nOptions%n",
         commandListHeading = "%nCommands%n",

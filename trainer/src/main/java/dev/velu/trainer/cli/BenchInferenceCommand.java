@@ -24,22 +24,25 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "inference",
         sortOptions = false,
-        description = "Times the classification of random images, one batch after the other: copy to the device,"
-                + " normalization, forward pass with batch norm folded into the convolutions, and the scores read"
-                + " back. With --peer others classify the same images with the same weights, in turns with us;"
-                + " their images are normalized before.",
+        abbreviateSynopsis = true,
+        description = {
+            "Times the classification of images.",
+            "One batch of random images after the other: copy to the device, normalization, forward pass with"
+                    + " batch norm folded into the convolutions, and the scores read back.",
+            "With --peer others classify the same images with the same weights, in turns with us; their images"
+                    + " are normalized before."
+        },
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {
             "  velu bench inference --model resnet50 --batch-size 1 --peer onnxruntime",
-            "  velu bench inference --model resnet50 --batch-size 16 --precision bf16 --peer velu-fp32,onnxruntime"
-                    + " --json"
+            "  velu bench inference --precision bf16 --peer velu-fp32,onnxruntime --json"
         })
 final class BenchInferenceCommand implements Callable<Integer> {
     @Mixin
     BenchedNetworkOptions network;
 
-    @Option(names = "--batch-size", paramLabel = "N", description = "Images at a time (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--batch-size", paramLabel = "B", description = "Images at a time (default: ${DEFAULT-VALUE}).")
     int batchSize = 1;
 
     @Option(
@@ -111,12 +114,14 @@ final class BenchInferenceCommand implements Callable<Integer> {
         }
         Machine on = Machine.of(
                 spec, peers.isEmpty() ? machine.device : Device.cpu().toString(), precision.precision, precision.tf32);
-        RunConfiguration settings = network.settings(spec, Map.of(
-                                "batch_size", batchSize,
-                                "precision", precision.precision,
-                                "device", on.device().toString(),
-                                "threads", machine.threads,
-                                "tf32", precision.tf32));
+        RunConfiguration settings = network.settings(
+                spec,
+                Map.of(
+                        "batch_size", batchSize,
+                        "precision", precision.precision,
+                        "device", on.device().toString(),
+                        "threads", machine.threads,
+                        "tf32", precision.tf32));
         NetworkSpec described = network.spec(spec, settings);
         InferenceComparison comparison =
                 new InferenceComparison(settings, network.classes, network.size, rounds, 1e3 * seconds, warmup);

@@ -38,10 +38,12 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "ops",
         sortOptions = false,
-        description =
-                "Times every distinct operation of a network's training step on the CPU, alone and on random tensors, beside what"
-                        + " libtorch does in its place; where ours is fused, libtorch takes several functions. Sorted by what all calls of"
-                        + " a step take.",
+        abbreviateSynopsis = true,
+        description = {
+            "Times each operation of a training step beside libtorch's, on the CPU.",
+            "Every distinct operation runs alone and on random tensors; where ours is fused, libtorch takes"
+                    + " several functions. Sorted by what all calls of a step take."
+        },
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {
@@ -55,7 +57,7 @@ final class BenchOpsCommand implements Callable<Integer> {
     @Mixin
     BenchedNetworkOptions network;
 
-    @Option(names = "--batch-size", paramLabel = "N", description = "Images per step (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--batch-size", paramLabel = "B", description = "Images per step (default: ${DEFAULT-VALUE}).")
     int batchSize = 8;
 
     @Option(
@@ -154,7 +156,8 @@ final class BenchOpsCommand implements Callable<Integer> {
                     spec.commandLine(),
                     "threads " + threads + " is outside 0.." + Context.MAX_THREADS + "; 0 uses all processors");
         }
-        RunConfiguration settings = network.settings(spec, Map.of("optimizer", optimizer, "batch_size", batchSize, "device", "cpu"));
+        RunConfiguration settings =
+                network.settings(spec, Map.of("optimizer", optimizer, "batch_size", batchSize, "device", "cpu"));
         NetworkSpec described = network.spec(spec, settings);
         Effort effort = quick ? QUICK : WHOLE;
         ContextOptions options = ContextOptions.defaults().withThreads(threads);

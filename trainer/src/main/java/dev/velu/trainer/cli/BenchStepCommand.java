@@ -32,25 +32,29 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "step",
         sortOptions = false,
-        description =
-                "Times whole training steps on random images: copy to the device, forward, loss, backward, optimizer,"
-                        + " and the loss read back. Steps follow each other as in training: on a GPU the next one is given"
-                        + " to the device while the one before it runs. With --peer others do the same step, from the same"
-                        + " weights, in turns with us: medians, spread, ratios and memory.",
+        abbreviateSynopsis = true,
+        description = {
+            "Times training steps.",
+            "A step on random images: copy to the device, forward, loss, backward, optimizer, and the loss read"
+                    + " back. Steps follow each other as in training: on a GPU the next one is given to the device while"
+                    + " the one before it runs.",
+            "With --peer others do the same step, from the same weights, in turns with us: medians, spread,"
+                    + " ratios and memory."
+        },
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {
             "  velu bench step --model resnet50 --size 64 --batch-size 8",
             "  velu bench step --model resnet50 --size 64 --batch-size 8 --profile",
-            "  velu bench step --model resnet50 --size 128 --batch-size 16 --activation relu --peer djl --json",
-            "  velu bench step --size 128 --batch-size 16 --precision bf16 --peer velu-fp32,djl",
-            "  velu bench step --device cuda --precision bf16 --batch-size 256 --steps 50 --json"
+            "  velu bench step --size 64 --batch-size 8 --activation relu --peer djl --json",
+            "  velu bench step --size 64 --precision bf16 --peer velu-fp32,djl",
+            "  velu bench step --device cuda --precision bf16 --batch-size 256 --steps 50"
         })
 final class BenchStepCommand implements Callable<Integer> {
     @Mixin
     BenchedNetworkOptions network;
 
-    @Option(names = "--batch-size", paramLabel = "N", description = "Images per step (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--batch-size", paramLabel = "B", description = "Images per step (default: ${DEFAULT-VALUE}).")
     int batchSize = 32;
 
     @Option(
@@ -148,8 +152,8 @@ final class BenchStepCommand implements Callable<Integer> {
         List<StepPeer> against = WrongUsage.unless(
                 spec, () -> peers.stream().map(StepPeer::named).distinct().toList());
         int profiled = profile.steps(spec);
-        RunConfiguration asked = network.settings(spec, Map.of(
-                                "optimizer", optimizer, "batch_size", batchSize, "precision", precision.precision));
+        RunConfiguration asked = network.settings(
+                spec, Map.of("optimizer", optimizer, "batch_size", batchSize, "precision", precision.precision));
         NetworkSpec described = network.spec(spec, asked);
         machine.device(spec);
         Machine on = Machine.of(spec, deviceFor(against), precision.precision, precision.tf32);

@@ -35,11 +35,14 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "velu",
         sortOptions = false,
-        description =
-                "Times VeLU with its Wasserstein-2 distance on the CPU, forward and with the backward pass, beside a copy of"
-                        + " the same memory, libtorch with VeLU composed of its operations, and VeLU fused in Java with the Vector API; GELU"
-                        + " and SiLU stand by. All take turns, so what else the machine does falls on all alike. Rates count the bytes that"
-                        + " must be read and written: 8 an element forward, 20 with backward. Takes about two minutes.",
+        abbreviateSynopsis = true,
+        description = {
+            "Times VeLU beside a copy of the same memory and other ways to compute it, on the CPU.",
+            "VeLU with its Wasserstein-2 distance, forward and with the backward pass; libtorch with VeLU"
+                    + " composed of its operations; VeLU fused in Java with the Vector API; GELU and SiLU stand by. All"
+                    + " take turns, so what else the machine does falls on all alike. Rates count the bytes that must be"
+                    + " read and written: 8 an element forward, 20 with backward. Takes about two minutes."
+        },
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {"  velu bench velu", "  velu bench velu --quick --shapes 6272x512 --constants released --json"})

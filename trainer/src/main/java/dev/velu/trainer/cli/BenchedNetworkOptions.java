@@ -20,7 +20,7 @@ final class BenchedNetworkOptions {
 
     @Option(
             names = "--size",
-            paramLabel = "N",
+            paramLabel = "PX",
             description = "Height and width of the images (default: ${DEFAULT-VALUE}).")
     int size = 224;
 

@@ -13,7 +13,10 @@ final class DataOptions {
             description = "A name of 'velu data list', folder:PATH or zip:PATH (default: ${DEFAULT-VALUE}).")
     String data = DEFAULTS.data();
 
-    @Option(names = "--data-dir", paramLabel = "DIR", description = "Where the files of a named data set lie.")
+    @Option(
+            names = "--data-dir",
+            paramLabel = "DIR",
+            description = "Where the files of a named data set lie (default: $VELU_DATA_DIR, else ~/.cache/velu/data).")
     String dataDir;
 
     @Option(
@@ -39,16 +42,4 @@ final class DataOptions {
             paramLabel = "fail|skip",
             description = "What to do with an image that cannot be decoded (default: ${DEFAULT-VALUE}).")
     String corruptImages = DEFAULTS.corruptImages();
-
-    @Option(
-            names = "--crop-padding",
-            paramLabel = "PX",
-            description = "Pad training images by this much and cut out a random part; 0 for none"
-                    + " (default: ${DEFAULT-VALUE}).")
-    int cropPadding = DEFAULTS.cropPadding();
-
-    @Option(
-            names = "--flip",
-            description = "Flip half of the training images left to right, where that keeps their class.")
-    boolean flip = DEFAULTS.flip();
 }

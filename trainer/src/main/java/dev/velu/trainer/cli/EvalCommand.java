@@ -24,14 +24,15 @@ import picocli.CommandLine.Spec;
         name = "eval",
         sortOptions = false,
         abbreviateSynopsis = true,
-        description =
-                "Evaluates a checkpoint or published weights on the evaluation split of a data set: loss, top-1 and"
-                        + " top-5.",
+        description = {
+            "Evaluates a checkpoint or published weights on a data set: loss, top-1 and top-5.",
+            "The images are those of the evaluation split, which training does not see."
+        },
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {
-            "  velu eval --checkpoint runs/digits/checkpoint-best.safetensors --data-dir data",
-            "  velu eval --checkpoint best.safetensors --data folder:photos --corrupt-images skip --json",
+            "  velu eval --checkpoint best.safetensors --data-dir data",
+            "  velu eval --checkpoint best.safetensors --data folder:photos --json",
             "  velu eval --weights resnet50.pth --model resnet50 --data folder:imagenet"
         })
 final class EvalCommand implements Callable<Integer> {
@@ -58,7 +59,11 @@ final class EvalCommand implements Callable<Integer> {
                         + " evaluated on in training, with the same limit; needed with --weights).")
         String data;
 
-        @Option(names = "--data-dir", paramLabel = "DIR", description = "Where the files of a named data set lie.")
+        @Option(
+                names = "--data-dir",
+                paramLabel = "DIR",
+                description =
+                        "Where the files of a named data set lie (default: $VELU_DATA_DIR, else ~/.cache/velu/data).")
         String dataDir;
 
         @Option(

@@ -19,15 +19,19 @@ import picocli.CommandLine.Spec;
         name = "export",
         sortOptions = false,
         abbreviateSynopsis = true,
-        description = "Writes a network for other programs, whole or not at all. Format safetensors: all tensors under"
-                + " torchvision's names and in torchvision's axis order, VeLU's lambdas under their names here. Format onnx:"
-                + " a model of standard operators, VeLU included; its input is float32 [N, 3, S, S], normalized with the mean"
-                + " and std in its metadata, its output the logits.",
+        description = {
+            "Writes a network for other programs: safetensors or ONNX.",
+            "Format safetensors: all tensors under torchvision's names and in torchvision's axis order, VeLU's"
+                    + " lambdas under their names here.",
+            "Format onnx: a model of standard operators, VeLU included; its input is float32 [N, 3, S, S],"
+                    + " normalized with the mean and std in its metadata, its output the logits.",
+            "The file is written whole or not at all."
+        },
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {
-            "  velu export --checkpoint runs/photos/checkpoint-best.safetensors --output photos.safetensors",
-            "  velu export --checkpoint runs/photos/checkpoint-best.safetensors --format onnx --output photos.onnx",
+            "  velu export --checkpoint best.safetensors --output photos.safetensors",
+            "  velu export --checkpoint best.safetensors --format onnx --output photos.onnx",
             "  velu export --weights vgg19.pth --model vgg19 --output vgg19.safetensors"
         })
 final class ExportCommand implements Callable<Integer> {

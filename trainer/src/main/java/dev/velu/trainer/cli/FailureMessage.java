@@ -5,6 +5,7 @@ import dev.velu.device.Status;
 import dev.velu.device.VeluException;
 import dev.velu.trainer.data.CorruptImageException;
 import dev.velu.trainer.data.DataException;
+import dev.velu.trainer.fetch.FetchException;
 import dev.velu.trainer.peer.PeerException;
 import dev.velu.trainer.run.RunException;
 import java.io.IOException;
@@ -56,6 +57,7 @@ final class FailureMessage {
             case IOException e -> inputOutput(e);
             case VeluException e -> e.getMessage() + remedy(e);
             case DataException e -> e.getMessage();
+            case FetchException e -> e.getMessage();
             case RunException e -> e.getMessage();
             case PeerException e -> e.getMessage();
             case UnsatisfiedLinkError e -> e.getMessage();

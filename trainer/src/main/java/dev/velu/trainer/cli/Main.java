@@ -13,10 +13,12 @@ public final class Main {
     static final int FAILED = 1;
     static final int WRONG_USAGE = 2;
 
-    private static final int HELP_WIDTH = 100;
+    /** Columns of what is printed; longer lines are tiring to read, however wide the terminal is. */
+    static final int HELP_WIDTH = 100;
 
     private Main() {}
 
+    /** Runs the command and ends the process with its exit status. */
     public static void main(String[] args) {
         PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
         PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
@@ -38,7 +40,7 @@ public final class Main {
         CommandLine velu = new CommandLine(top);
         velu.setOut(out);
         velu.setErr(err);
-        velu.setUsageHelpWidth(HELP_WIDTH);
+        velu.setUsageHelpWidth(Terminal.helpWidth(args));
         // An argument may be the name of an image file that starts with @.
         velu.setExpandAtFiles(false);
         velu.setParameterExceptionHandler((e, arguments) -> {

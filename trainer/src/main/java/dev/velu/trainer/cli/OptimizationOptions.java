@@ -17,6 +17,13 @@ final class OptimizationOptions {
     int batchSize = DEFAULTS.batchSize();
 
     @Option(
+            names = "--accumulate",
+            paramLabel = "N",
+            description = "Average the gradients of N steps, then update: as a batch N times as large, in the memory of"
+                    + " one (default: ${DEFAULT-VALUE}).")
+    int accumulate = DEFAULTS.accumulate();
+
+    @Option(
             names = "--optimizer",
             paramLabel = "O",
             description = "sgd, adam, adamw or nadam (default: ${DEFAULT-VALUE}).")
@@ -40,6 +47,11 @@ final class OptimizationOptions {
             paramLabel = "X",
             description = "L2 penalty on the gradient; with adamw, decoupled decay (default: ${DEFAULT-VALUE}).")
     float weightDecay = DEFAULTS.weightDecay();
+
+    @Option(
+            names = "--no-decay-norm-bias",
+            description = "Spare biases, the parameters of norms and VeLU's lambdas the weight decay.")
+    boolean noDecayNormBias = DEFAULTS.noDecayNormBias();
 
     @Option(
             names = "--label-smoothing",
@@ -66,10 +78,22 @@ final class OptimizationOptions {
     float stepFactor = DEFAULTS.stepFactor();
 
     @Option(
+            names = "--final-fraction",
+            paramLabel = "X",
+            description = "Fraction of the learning rate that schedule cosine ends at (default: ${DEFAULT-VALUE}).")
+    float finalFraction = DEFAULTS.finalFraction();
+
+    @Option(
             names = "--warmup-steps",
             paramLabel = "N",
             description = "Steps in which the learning rate rises linearly first (default: ${DEFAULT-VALUE}).")
     int warmupSteps = DEFAULTS.warmupSteps();
+
+    @Option(
+            names = "--warmup-share",
+            paramLabel = "X",
+            description = "The same as a share of all steps of the run, 0 to 1 (default: ${DEFAULT-VALUE}).")
+    float warmupShare = DEFAULTS.warmupShare();
 
     @Option(
             names = "--clip-norm",
@@ -82,4 +106,26 @@ final class OptimizationOptions {
             paramLabel = "X",
             description = "Largest magnitude of one gradient; 0 for no limit (default: ${DEFAULT-VALUE}).")
     float clipValue = DEFAULTS.clipValue();
+
+    @Option(
+            names = "--ema",
+            paramLabel = "D",
+            description =
+                    "Evaluate and keep an exponential moving average of the weights with this decay, e.g. 0.999; 0"
+                            + " for none (default: ${DEFAULT-VALUE}).")
+    double ema = DEFAULTS.ema();
+
+    @Option(
+            names = "--early-stopping",
+            paramLabel = "N",
+            description = "End the run after N epochs without a better evaluation; 0 for never"
+                    + " (default: ${DEFAULT-VALUE}).")
+    int earlyStopping = DEFAULTS.earlyStopping();
+
+    @Option(
+            names = "--early-stopping-delta",
+            paramLabel = "X",
+            description = "By how much of the top-1, 0 to 1, an evaluation has to be better for that"
+                    + " (default: ${DEFAULT-VALUE}).")
+    float earlyStoppingDelta = DEFAULTS.earlyStoppingDelta();
 }

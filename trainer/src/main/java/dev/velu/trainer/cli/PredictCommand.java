@@ -23,14 +23,17 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "predict",
         sortOptions = false,
-        description =
-                "Classifies image files (JPEG, PNG, BMP or GIF) with a checkpoint or published weights. An image that cannot"
-                        + " be read is named on stderr; the others are classified, and the exit status is 1.",
-        parameterListHeading = "%nImages%n",
+        abbreviateSynopsis = true,
+        description = {
+            "Classifies image files with a checkpoint or published weights.",
+            "Files are JPEG, PNG, BMP or GIF. An image that cannot be read is named on stderr; the others are"
+                    + " classified, and the exit status is 1."
+        },
+        parameterListHeading = "%nArguments%n",
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {
-            "  velu predict --checkpoint runs/photos/checkpoint-best.safetensors cat.jpg dog.png",
+            "  velu predict --checkpoint runs/photos/checkpoint-best.safetensors cat.jpg",
             "  velu predict --checkpoint best.safetensors --top 1 --json *.jpg",
             "  velu predict --weights vgg19.pth --model vgg19 --labels imagenet.txt cat.jpg"
         })

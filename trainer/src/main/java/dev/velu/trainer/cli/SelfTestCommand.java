@@ -25,11 +25,14 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "selftest",
         sortOptions = false,
-        description =
-                "Checks every operation of a device against float64 and every gradient against difference quotients;"
-                        + " with --vectors, VeLU against a file of reference vectors. The last line is the verdict; the exit"
-                        + " status is 1 if anything is outside its tolerance. With --perf, times every operation on sizes of"
-                        + " real networks instead.",
+        abbreviateSynopsis = true,
+        description = {
+            "Checks that a device computes what it should, or how fast.",
+            "Every operation is checked against float64 and every gradient against difference quotients; with"
+                    + " --vectors, VeLU against a file of reference vectors. The last line is the verdict; the exit status"
+                    + " is 1 if anything is outside its tolerance. With --perf, every operation is timed on sizes of real"
+                    + " networks instead."
+        },
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {

@@ -2,6 +2,7 @@ package dev.velu.trainer.cli;
 
 import dev.velu.trainer.data.DataException;
 import dev.velu.trainer.data.DatasetCatalog;
+import dev.velu.trainer.run.Recipe;
 import dev.velu.trainer.run.RunConfiguration;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -20,19 +21,20 @@ import picocli.CommandLine.ParseResult.GroupMatchContainer;
  */
 final class Settings {
     private static final List<String> VELU = List.of(
-            "alpha", "beta1", "beta2", "gamma", "mu", "eps", "statistic", "scale_min", "scale_max", "lambda_ot");
+            "alpha", "beta1", "beta2", "gamma", "mu", "eps", "statistic", "scale_min", "scale_max", "lambda_ot", "w2");
 
     private Settings() {}
 
     /**
-     * The configuration with what the command line says.
+     * The configuration with the recipe that the command line names, and then with what else it says.
      *
      * @throws IllegalArgumentException if a value is outside its range or has no effect, or an option comes twice
      */
     static RunConfiguration apply(ParseResult parsed, RunConfiguration base) {
         rejectRepeated(parsed);
         Map<String, Object> given = given(parsed);
-        RunConfiguration configuration = base.with(given);
+        RunConfiguration configuration =
+                withRecipe(base, (String) given.get("recipe")).with(given);
         for (String name : VELU) {
             if (given.containsKey(name) && !configuration.activation().equals("velu")) {
                 throw new IllegalArgumentException("--" + name.replace('_', '-')
@@ -40,6 +42,13 @@ final class Settings {
             }
         }
         return configuration;
+    }
+
+    /** A run that goes on has its recipe's settings already, as they were when it was started. */
+    private static RunConfiguration withRecipe(RunConfiguration base, String recipe) {
+        return recipe == null || recipe.equals(base.recipe())
+                ? base
+                : Recipe.named(recipe).applyTo(base);
     }
 
     /** @throws IllegalArgumentException if no data set has this name */

@@ -30,9 +30,10 @@ import picocli.CommandLine.Spec;
         name = "summary",
         sortOptions = false,
         abbreviateSynopsis = true,
-        description =
-                "Shows a network layer by layer: parameters, multiplications, activation sites and the memory that"
-                        + " training and inference will need.",
+        description = {
+            "Shows a network layer by layer.",
+            "Parameters, multiplications, activation sites, and the memory that training and inference will" + " need."
+        },
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {

@@ -2,12 +2,14 @@ package dev.velu.trainer.cli;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import dev.velu.models.Freezing;
 import dev.velu.models.Network;
 import dev.velu.models.NetworkSpec;
 import dev.velu.nn.Parameters;
 import dev.velu.op.NormalizeImage;
 import dev.velu.trainer.cli.Table.Align;
 import dev.velu.trainer.profile.ProfileReport;
+import dev.velu.trainer.report.RunReport;
 import dev.velu.trainer.run.ProgressDisplay;
 import dev.velu.trainer.run.RunConfiguration;
 import dev.velu.trainer.run.RunException;
@@ -32,17 +34,20 @@ import picocli.CommandLine.Spec;
         name = "train",
         sortOptions = false,
         abbreviateSynopsis = true,
-        description =
-                "Trains a network and keeps the best and the last checkpoint, the configuration and the metrics of"
-                        + " every epoch in a folder. Ctrl-C finishes the step and saves.",
+        description = {
+            "Trains a network.",
+            "The best and the last checkpoint, the configuration, the metrics of every epoch and a report go to"
+                    + " a folder. Ctrl-C finishes the step and saves."
+        },
         optionListHeading = "%nOptions%n",
         footerHeading = "%nExamples%n",
         footer = {
-            "  velu train                        a small run on drawn shapes, a minute and a half on two cores",
+            "  velu train                                      a small run on drawn shapes",
             "  velu train --data folder:photos --size 64 --epochs 20 --crop-padding 8 --flip",
-            "  velu train --data mnist --data-dir data --epochs 2 --limit-train 12000 --output runs/digits",
-            "  velu train --data zip:cifar10.zip --sites head --head paper --activation gelu --optimizer nadam",
-            "  velu train --weights resnet50.pth --head paper --sites head --size 128 --optimizer adam --lr 1e-5",
+            "  velu train --data mnist --data-dir data --size 32 --output runs/digits",
+            "  velu train --data cifar10 --recipe modern --output runs/cifar10",
+            "  velu train --data zip:cifar10.zip --sites head --head paper --activation gelu",
+            "  velu train --weights resnet50.pth --data folder:photos --freeze conv1,layer1",
             "  velu train --resume --output runs/digits",
             "  velu train --model resnet50 --size 128 --batch-size 16 --profile"
         })
@@ -65,7 +70,7 @@ final class TrainCommand implements Callable<Integer> {
     @ArgGroup(validate = false, heading = "%nNetwork%n")
     NetworkOptions network = new NetworkOptions();
 
-    @ArgGroup(validate = false, heading = "%nStarting point%n")
+    @ArgGroup(validate = false, heading = "%nRecipe and starting point%n")
     StartOptions start = new StartOptions();
 
     @ArgGroup(validate = false, heading = "%nConstants of VeLU%n")
@@ -73,6 +78,9 @@ final class TrainCommand implements Callable<Integer> {
 
     @ArgGroup(validate = false, heading = "%nData%n")
     DataOptions data = new DataOptions();
+
+    @ArgGroup(validate = false, heading = "%nRandom changes of training images%n")
+    AugmentationOptions augmentation = new AugmentationOptions();
 
     @ArgGroup(validate = false, heading = "%nOptimization%n")
     OptimizationOptions optimization = new OptimizationOptions();
@@ -82,18 +90,6 @@ final class TrainCommand implements Callable<Integer> {
 
     @Spec
     CommandSpec spec;
-
-    /** What a run starts from, named like the setting of {@link RunConfiguration} that it gives ({@link Settings}). */
-    static final class StartOptions {
-        @Option(
-                names = "--weights",
-                paramLabel = "FILE",
-                description =
-                        "Start from weights with torchvision's names: safetensors, a file of PyTorch (.pth, .pt), or a"
-                                + " checkpoint of another run. A classifier for another number of classes is replaced"
-                                + " (default: initial values).")
-        String weights;
-    }
 
     @Override
     public Integer call() throws IOException, InterruptedException {
@@ -133,6 +129,9 @@ final class TrainCommand implements Callable<Integer> {
     /** Records the network once: what cannot be built is wrong usage, found before any data is read. */
     private static Network record(RunConfiguration given, int defaultSize) {
         NetworkSpec network = given.network(1, given.size() != null ? given.size() : defaultSize);
+        if (!given.freeze().isEmpty()) {
+            Freezing.of(network, given.freeze());
+        }
         return Network.build(network, new Parameters(), given.batchSize(), true, NormalizeImage.imageNet());
     }
 
@@ -180,6 +179,7 @@ final class TrainCommand implements Callable<Integer> {
         Table files = new Table(Align.LEFT, Align.LEFT)
                 .row("  " + TrainingRun.BEST, "the network of the best epoch")
                 .row("  " + TrainingRun.LAST, "where --resume goes on")
+                .row("  " + RunReport.FILE, "curves, mistakes and settings, to open in a browser")
                 .row("  metrics.jsonl", "one line per epoch")
                 .row("  config.json", "the settings");
         if (Files.exists(folder.resolve(StepProfiler.REPORT))) {

@@ -55,4 +55,12 @@ final class VeluOptions {
             paramLabel = "X",
             description = "Weight of the Wasserstein-2 term of every site in the loss (default: ${DEFAULT-VALUE}).")
     float lambdaOt = DEFAULTS.lambdaOt();
+
+    @Option(
+            names = "--w2",
+            paramLabel = "KIND",
+            description =
+                    "How that term is computed: gaussian, as in the released layer, empirical, the exact distance of"
+                            + " the sorted values, or per_channel (default: ${DEFAULT-VALUE}).")
+    String w2 = DEFAULTS.w2();
 }

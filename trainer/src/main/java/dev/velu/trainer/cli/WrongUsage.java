@@ -1,5 +1,6 @@
 package dev.velu.trainer.cli;
 
+import dev.velu.trainer.run.Similarity;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;

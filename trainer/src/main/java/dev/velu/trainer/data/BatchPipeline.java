@@ -1,5 +1,9 @@
 package dev.velu.trainer.data;
 
+import dev.velu.trainer.augment.Augmentation;
+import dev.velu.trainer.augment.BatchMix;
+import dev.velu.trainer.augment.Mixing;
+import dev.velu.trainer.random.SplitMix;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -9,6 +13,7 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
@@ -22,8 +27,8 @@ import org.slf4j.LoggerFactory;
  * Decodes a data set in a pool of threads into a ring of off-heap batches.
  *
  * <p>Every image is resized so that its shorter side has {@code imageSize} pixels, cut to its centre square
- * ({@link DecodedImage#toSquare}), and augmented. Order and augmentation depend only on (seed, epoch, sample index), so
- * the batches of an epoch are the same for any number of threads, and an epoch started at batch {@code k} yields what
+ * ({@link DecodedImage#toSquare}), and augmented; the images of a complete batch may then be mixed. Order and augmentation
+ * depend only on (seed, epoch, sample index), mixing on (seed, epoch, batch), so the batches of an epoch are the same for any number of threads, and an epoch started at batch {@code k} yields what
  * would have followed there.
  *
  * <p>Memory is laid out once: {@code ringSize} batches, and, for a data set small enough, its decoded images. Decoding
@@ -47,12 +52,15 @@ public final class BatchPipeline implements AutoCloseable {
 
     /** The stream of an epoch's order; those of its images have their index here. */
     private static final long ORDER_STREAM = -1;
+    /** The stream of the mixing of an epoch's first batch; those of the next ones have the numbers below. */
+    private static final long MIX_STREAM = -2;
 
     private final Dataset dataset;
     private final int batchSize;
     private final int imageSize;
     private final int imageBytes;
     private final Augmentation augmentation;
+    private final Mixing mixing;
     private final boolean shuffle;
     private final long seed;
     private final boolean dropLast;
@@ -101,6 +109,7 @@ public final class BatchPipeline implements AutoCloseable {
         imageSize = builder.imageSize;
         imageBytes = Math.multiplyExact(Math.multiplyExact(imageSize, imageSize), 3);
         augmentation = builder.augmentation;
+        mixing = builder.mixing;
         shuffle = builder.shuffle;
         seed = builder.seed;
         dropLast = builder.dropLast;
@@ -434,9 +443,16 @@ public final class BatchPipeline implements AutoCloseable {
         private final MemorySegment memory;
         private final MemorySegment images;
         private final MemorySegment labels;
+        private final MemorySegment otherLabels;
+        private final MemorySegment shares;
+        /** Null where nothing is mixed. */
+        private final BatchMix mix;
 
         /** Per row, its label, or -1 where it holds no image. */
         private final int[] rowLabels = new int[batchSize];
+
+        /** Per row, the index of the image that it holds. */
+        private final int[] rowIndex = new int[batchSize];
 
         /** Per row, the index of the corrupt image that belongs there, or -1. */
         private final int[] rowCorrupt = new int[batchSize];
@@ -458,10 +474,21 @@ public final class BatchPipeline implements AutoCloseable {
 
         private RingBatch(LongFunction<MemorySegment> allocate) {
             long imagesEnd = (long) batchSize * imageBytes;
-            long labelsStart = Math.ceilDiv(imagesEnd, ALIGNMENT) * ALIGNMENT;
-            memory = allocate.apply(labelsStart + (long) batchSize * Integer.BYTES);
+            long labelsStart = aligned(imagesEnd);
+            long labelBytes = (long) batchSize * Integer.BYTES;
+            long othersStart = aligned(labelsStart + labelBytes);
+            long sharesStart = aligned(othersStart + labelBytes);
+            boolean mixes = !mixing.isNone();
+            memory = allocate.apply((mixes ? sharesStart : labelsStart) + labelBytes);
             images = memory.asSlice(0, imagesEnd);
-            labels = memory.asSlice(labelsStart);
+            labels = memory.asSlice(labelsStart, labelBytes);
+            otherLabels = mixes ? memory.asSlice(othersStart, labelBytes) : MemorySegment.NULL;
+            shares = mixes ? memory.asSlice(sharesStart, labelBytes) : MemorySegment.NULL;
+            mix = mixes ? new BatchMix(mixing, imageSize) : null;
+        }
+
+        private static long aligned(long bytes) {
+            return Math.ceilDiv(bytes, ALIGNMENT) * ALIGNMENT;
         }
 
         private void assign(int batchIndex) {
@@ -494,6 +521,7 @@ public final class BatchPipeline implements AutoCloseable {
             int index = order[position];
             long offset = (long) row * imageBytes;
             if (reader.read(epoch, index, images, offset)) {
+                rowIndex[row] = index;
                 rowLabels[row] = dataset.label(index);
                 return;
             }
@@ -506,6 +534,7 @@ public final class BatchPipeline implements AutoCloseable {
             for (int i = 0; i < order.length; i++) {
                 int substitute = order[(int) (((long) position + order.length / 2 + i) % order.length)];
                 if (reader.read(epoch, substitute, images, offset)) {
+                    rowIndex[row] = substitute;
                     rowLabels[row] = dataset.label(substitute);
                     return;
                 }
@@ -543,11 +572,16 @@ public final class BatchPipeline implements AutoCloseable {
                     MemorySegment.copy(images, (long) row * imageBytes, images, (long) count * imageBytes, imageBytes);
                 }
                 labels.setAtIndex(ValueLayout.JAVA_INT, count, rowLabels[row]);
+                rowIndex[count] = rowIndex[row];
                 count++;
             }
             images.asSlice((long) count * imageBytes).fill((byte) 0);
             for (int row = count; row < batchSize; row++) {
                 labels.setAtIndex(ValueLayout.JAVA_INT, row, -1);
+            }
+            if (mix != null) {
+                SplitMix random = SplitMix.of(seed, epoch, MIX_STREAM - firstPosition / batchSize);
+                mix.apply(images, labels, count, otherLabels, shares, random);
             }
         }
 
@@ -588,8 +622,23 @@ public final class BatchPipeline implements AutoCloseable {
         }
 
         @Override
+        public MemorySegment otherLabels() {
+            return otherLabels;
+        }
+
+        @Override
+        public MemorySegment shares() {
+            return shares;
+        }
+
+        @Override
         public int count() {
             return count;
+        }
+
+        @Override
+        public int index(int row) {
+            return rowIndex[Objects.checkIndex(row, count)];
         }
 
         @Override

@@ -1,5 +1,7 @@
 package dev.velu.trainer.data;
 
+import dev.velu.trainer.augment.Augmentation;
+import dev.velu.trainer.augment.Mixing;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.function.Consumer;
@@ -21,6 +23,7 @@ public final class BatchPipelineBuilder {
     int batchSize;
     int imageSize;
     Augmentation augmentation = Augmentation.none();
+    Mixing mixing = Mixing.none();
     boolean shuffle;
     long seed;
     int decodeThreads = Math.max(1, Runtime.getRuntime().availableProcessors() / 2);
@@ -55,13 +58,19 @@ public final class BatchPipelineBuilder {
         return this;
     }
 
+    /** How the images of a batch are mixed with each other; not at all unless set. */
+    public BatchPipelineBuilder mixing(Mixing within) {
+        mixing = Objects.requireNonNull(within, "mixing");
+        return this;
+    }
+
     /** Whether each epoch has an order of its own; otherwise, and unless set, that of the data set. */
     public BatchPipelineBuilder shuffle(boolean each) {
         shuffle = each;
         return this;
     }
 
-    /** Chooses order and augmentation; 0 unless set. */
+    /** Chooses order, augmentation and mixing; 0 unless set. */
     public BatchPipelineBuilder seed(long value) {
         seed = value;
         return this;

@@ -3,10 +3,12 @@ package dev.velu.trainer.data;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 
 /** One split of a folder or zip archive of class folders. The store is closed with the last of its splits. */
 final class ClassFolderDataset implements Dataset {
 
+    private final Traits traits;
     private final ImageStore store;
     private final String split;
     private final List<String> classNames;
@@ -14,12 +16,26 @@ final class ClassFolderDataset implements Dataset {
     private final AtomicInteger openSplits;
     private final AtomicBoolean closed = new AtomicBoolean();
 
+    /**
+     * What the files do not say.
+     *
+     * @param name the specification that opened the set
+     */
+    record Traits(String name, Normalization normalization, boolean horizontalFlip) {
+
+        static Traits of(DatasetCatalog.Entry entry) {
+            return new Traits(entry.name(), entry.normalization(), entry.horizontalFlip());
+        }
+    }
+
     private ClassFolderDataset(
+            Traits traits,
             ImageStore store,
             String split,
             List<String> classNames,
             ClassFolders.Split images,
             AtomicInteger openSplits) {
+        this.traits = traits;
         this.store = store;
         this.split = split;
         this.classNames = classNames;
@@ -33,12 +49,21 @@ final class ClassFolderDataset implements Dataset {
      * @throws DataException as {@link ClassFolders#of}
      */
     static DatasetPair open(ImageStore store) {
+        return open(store, new Traits(store.name(), Normalization.IMAGENET, true), ClassFolders::of);
+    }
+
+    /**
+     * Both splits of {@code store}, as {@code reader} sees its paths; if it is refused, it is closed.
+     *
+     * @throws DataException as {@code reader}
+     */
+    static DatasetPair open(ImageStore store, Traits traits, Function<ImageStore, ClassFolders> reader) {
         try {
-            ClassFolders folders = ClassFolders.of(store);
+            ClassFolders folders = reader.apply(store);
             AtomicInteger openSplits = new AtomicInteger(2);
             return new DatasetPair(
-                    new ClassFolderDataset(store, "train", folders.classNames(), folders.train(), openSplits),
-                    new ClassFolderDataset(store, "eval", folders.classNames(), folders.eval(), openSplits));
+                    new ClassFolderDataset(traits, store, "train", folders.classNames(), folders.train(), openSplits),
+                    new ClassFolderDataset(traits, store, "eval", folders.classNames(), folders.eval(), openSplits));
         } catch (RuntimeException e) {
             store.close();
             throw e;
@@ -47,7 +72,7 @@ final class ClassFolderDataset implements Dataset {
 
     @Override
     public String name() {
-        return store.name();
+        return traits.name();
     }
 
     @Override
@@ -67,12 +92,12 @@ final class ClassFolderDataset implements Dataset {
 
     @Override
     public Normalization normalization() {
-        return Normalization.IMAGENET;
+        return traits.normalization();
     }
 
     @Override
     public boolean horizontalFlip() {
-        return true;
+        return traits.horizontalFlip();
     }
 
     @Override

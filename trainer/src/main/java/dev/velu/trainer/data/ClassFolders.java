@@ -1,6 +1,8 @@
 package dev.velu.trainer.data;
 
+import dev.velu.trainer.random.SplitMix;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
@@ -45,7 +47,26 @@ record ClassFolders(List<String> classNames, Split train, Split eval) {
      * @param paths paths as the store gave them, by class, then sorted
      * @param labels the class of each
      */
-    record Split(String[] paths, int[] labels) {}
+    record Split(String[] paths, int[] labels) {
+
+        /** @param classes the paths of each class, in the order of the classes */
+        static Split of(Collection<List<String>> classes) {
+            int size = classes.stream().mapToInt(List::size).sum();
+            String[] paths = new String[size];
+            int[] labels = new int[size];
+            int at = 0;
+            int label = 0;
+            for (List<String> images : classes) {
+                for (String path : images) {
+                    paths[at] = path;
+                    labels[at] = label;
+                    at++;
+                }
+                label++;
+            }
+            return new Split(paths, labels);
+        }
+    }
 
     /** The images of each class of one split, by the name of the class, sorted. */
     private static final class Classes extends TreeMap<String, List<String>> {
@@ -91,7 +112,8 @@ record ClassFolders(List<String> classNames, Split train, Split eval) {
         Classes eval = classes(under(images, parts, evalName), parts, 1, title + " in " + evalName + "/");
         rejectDifferentClasses(title, train, eval, evalName);
         rejectFewClasses(title, train);
-        ClassFolders folders = new ClassFolders(List.copyOf(train.keySet()), split(train), split(eval));
+        ClassFolders folders =
+                new ClassFolders(List.copyOf(train.keySet()), Split.of(train.values()), Split.of(eval.values()));
         LOG.info(
                 "{}: {} classes, {} images in train/, {} in {}/",
                 title,
@@ -102,7 +124,8 @@ record ClassFolders(List<String> classNames, Split train, Split eval) {
         return folders;
     }
 
-    private static boolean isImage(String path) {
+    /** Whether the path is that of an image: not hidden, and of a known extension. */
+    static boolean isImage(String path) {
         for (String part : path.split("/")) {
             if (part.startsWith(".") || part.equals("__MACOSX")) {
                 return false;
@@ -200,7 +223,8 @@ record ClassFolders(List<String> classNames, Split train, Split eval) {
             eval.put(name, sorted(shuffled.subList(0, evalCount)));
             train.put(name, sorted(shuffled.subList(evalCount, shuffled.size())));
         });
-        ClassFolders folders = new ClassFolders(List.copyOf(all.keySet()), split(train), split(eval));
+        ClassFolders folders =
+                new ClassFolders(List.copyOf(all.keySet()), Split.of(train.values()), Split.of(eval.values()));
         LOG.info(
                 "{}: no folder for evaluation, so a tenth of each of the {} classes is set apart: {} images to train,"
                         + " {} to evaluate",
@@ -213,22 +237,5 @@ record ClassFolders(List<String> classNames, Split train, Split eval) {
 
     private static List<String> sorted(List<String> paths) {
         return paths.stream().sorted().toList();
-    }
-
-    private static Split split(Classes classes) {
-        int size = classes.values().stream().mapToInt(List::size).sum();
-        String[] paths = new String[size];
-        int[] labels = new int[size];
-        int at = 0;
-        int label = 0;
-        for (List<String> images : classes.values()) {
-            for (String path : images) {
-                paths[at] = path;
-                labels[at] = label;
-                at++;
-            }
-            label++;
-        }
-        return new Split(paths, labels);
     }
 }

@@ -8,11 +8,13 @@ public final class DataException extends RuntimeException {
 
     private static final long serialVersionUID = 1L;
 
-    DataException(String message) {
+    /** A problem with the data, in one sentence that names file, value and remedy. */
+    public DataException(String message) {
         super(message);
     }
 
-    DataException(String message, Throwable cause) {
+    /** A problem with the data, and what failed beneath. */
+    public DataException(String message, Throwable cause) {
         super(message, cause);
     }
 }

@@ -16,4 +16,14 @@ public final class ImageLoader {
     public static DecodedImage read(Path file) throws CorruptImageException {
         return ImageDecoder.decode(FolderStore.readFile(file), file.toString());
     }
+
+    /**
+     * Decodes the bytes of an image file, as {@link #read} does.
+     *
+     * @param name what to call the image in a message
+     * @throws CorruptImageException if they are not an image
+     */
+    public static DecodedImage decode(byte[] bytes, String name) throws CorruptImageException {
+        return ImageDecoder.decode(bytes, name);
+    }
 }

@@ -3,23 +3,25 @@ package dev.velu.trainer.data;
 import java.nio.file.Path;
 
 /** Names from outside (paths, zip entries) made fit for a one-line message. */
-final class QuotedName {
+public final class QuotedName {
 
     /** Longer names are cut in the middle. */
     private static final int LIMIT = 300;
 
     private QuotedName() {}
 
-    static String of(Path path) {
+    /** A path in quotes. */
+    public static String of(Path path) {
         return of(path.toString());
     }
 
-    static String of(String name) {
+    /** A name in quotes. */
+    public static String of(String name) {
         return "'" + printable(name) + "'";
     }
 
     /** Control characters could forge lines or colours on a terminal: they become {@code ?}. */
-    static String printable(String text) {
+    public static String printable(String text) {
         String shown = text.length() <= LIMIT
                 ? text
                 : text.substring(0, LIMIT / 2) + "..." + text.substring(text.length() - LIMIT / 2);

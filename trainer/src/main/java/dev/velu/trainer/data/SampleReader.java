@@ -1,5 +1,8 @@
 package dev.velu.trainer.data;
 
+import dev.velu.trainer.augment.Augmentation;
+import dev.velu.trainer.augment.Augmenter;
+import dev.velu.trainer.random.SplitMix;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Map;
@@ -8,15 +11,14 @@ import java.util.Map;
 final class SampleReader {
 
     private final Dataset dataset;
-    private final int imageSize;
-    private final Augmentation augmentation;
+    private final Augmenter augmenter;
+    private final SplitMix random = SplitMix.of(0, 0, 0);
     private final long seed;
     private final CorruptImagePolicy corruptImages;
     private final SquareCache cache;
     private final Map<Integer, String> corrupt;
     private final SquareResize resize;
     private final byte[] square;
-    private final byte[] augmented;
 
     /**
      * @param cache shared by all threads
@@ -31,15 +33,23 @@ final class SampleReader {
             SquareCache cache,
             Map<Integer, String> corrupt) {
         this.dataset = dataset;
-        this.imageSize = imageSize;
-        this.augmentation = augmentation;
         this.seed = seed;
         this.corruptImages = corruptImages;
         this.cache = cache;
         this.corrupt = corrupt;
         resize = new SquareResize(imageSize);
         square = new byte[imageSize * imageSize * 3];
-        augmented = augmentation.changesNothing() ? square : new byte[square.length];
+        augmenter = new Augmenter(augmentation, imageSize, meanColor(dataset.normalization()));
+    }
+
+    /** What normalization turns to 0, or the nearest there is. */
+    private static byte[] meanColor(Normalization normalization) {
+        float[] mean = normalization.mean();
+        byte[] color = new byte[mean.length];
+        for (int c = 0; c < color.length; c++) {
+            color[c] = (byte) Math.clamp(Math.round(mean[c] * 255), 0, 255);
+        }
+        return color;
     }
 
     /**
@@ -53,10 +63,12 @@ final class SampleReader {
         if (!cache.get(index, square) && !decode(index)) {
             return false;
         }
-        if (!augmentation.changesNothing()) {
-            augmentation.apply(square, augmented, imageSize, SplitMix.of(seed, epoch, index));
+        byte[] image = square;
+        if (!augmenter.changesNothing()) {
+            random.restart(seed, epoch, index);
+            image = augmenter.apply(square, random);
         }
-        MemorySegment.copy(augmented, 0, target, ValueLayout.JAVA_BYTE, offset, augmented.length);
+        MemorySegment.copy(image, 0, target, ValueLayout.JAVA_BYTE, offset, image.length);
         return true;
     }
 

@@ -1,5 +1,6 @@
 package dev.velu.trainer.data;
 
+import dev.velu.trainer.random.SplitMix;
 import java.awt.Color;
 import java.awt.GradientPaint;
 import java.awt.Graphics2D;
@@ -19,7 +20,7 @@ import java.util.Objects;
 final class ShapesDataset implements Dataset {
 
     /** Measured over the default training images. */
-    private static final Normalization NORMALIZATION = Normalization.gray(0.42f, 0.29f);
+    static final Normalization NORMALIZATION = Normalization.gray(0.42f, 0.29f);
 
     private static final double MIN_EXTENT = 0.6;
     private static final double MAX_EXTENT = 0.9;

@@ -1,5 +1,6 @@
 package dev.velu.trainer.data;
 
+import dev.velu.trainer.random.SplitMix;
 import java.util.Arrays;
 import java.util.List;
 

@@ -46,6 +46,8 @@ public final class InferenceComparison {
     public record Result(@JsonIgnore Timings ours, List<Comparison> comparisons, List<Contestant> contestants) {}
 
     /**
+     * A comparison that is not started yet.
+     *
      * @param settings network, activation, precision, batch size, threads
      * @param rounds turns of everybody
      * @param turnMilliseconds about how long each turn lasts

@@ -76,6 +76,7 @@ public final class InferenceRuns implements Contender {
         return files.onnx(spec, parameters, NORMALIZATION, context);
     }
 
+    /** The context the runs are on. */
     public Context context() {
         return context;
     }

@@ -4,10 +4,12 @@ package dev.velu.trainer.peer;
 public final class PeerException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
+    /** A peer that cannot be used, and why. */
     public PeerException(String message) {
         super(message);
     }
 
+    /** A peer that cannot be used, and what failed beneath. */
     public PeerException(String message, Throwable cause) {
         super(message, cause);
     }

@@ -17,6 +17,8 @@ public record RandomBatch(int size, int edge, MemorySegment images, MemorySegmen
     private static final float WHITE = 255;
 
     /**
+     * Draws the images.
+     *
      * @param size images
      * @param edge their height and width
      */

@@ -9,6 +9,11 @@ import java.util.function.Consumer;
  * @param count how often everybody has a turn, positive
  */
 public record Rounds(int count) {
+    /**
+     * Checks the number of rounds.
+     *
+     * @throws IllegalArgumentException if it is not positive
+     */
     public Rounds {
         if (count < 1) {
             throw new IllegalArgumentException("number of rounds " + count + " is not positive");
@@ -21,6 +26,11 @@ public record Rounds(int count) {
      * @param runs positive
      */
     public record Entrant(Contender contender, int runs) {
+        /**
+         * Checks the number of runs.
+         *
+         * @throws IllegalArgumentException if it is not positive
+         */
         public Entrant {
             if (runs < 1) {
                 throw new IllegalArgumentException("number of runs " + runs + " is not positive");

@@ -71,6 +71,8 @@ public final class StepComparison {
     private record Candidate(StepPeer peer, Contender contender, double firstLoss) {}
 
     /**
+     * A comparison that is not started yet.
+     *
      * @param settings network, activation, precision, optimizer, batch size, threads
      * @param rounds turns of everybody
      * @param steps ours in all rounds together, positive

@@ -30,7 +30,11 @@ public enum StepPeer {
         return this == DJL || this == DJL_CHANNELS_LAST;
     }
 
-    /** @throws IllegalArgumentException for an unknown label; lists the known ones */
+    /**
+     * The peer of this label.
+     *
+     * @throws IllegalArgumentException for an unknown label; lists the known ones
+     */
     public static StepPeer named(String label) {
         return Arrays.stream(values())
                 .filter(peer -> peer.label.equals(label))

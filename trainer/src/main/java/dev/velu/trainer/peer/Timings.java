@@ -24,10 +24,12 @@ public final class Timings {
         return rounds.stream().flatMapToDouble(Arrays::stream).sorted().toArray();
     }
 
+    /** Number of runs that were timed. */
     public int count() {
         return rounds.stream().mapToInt(round -> round.length).sum();
     }
 
+    /** Median of all runs. */
     public double median() {
         return quantile(0.5);
     }

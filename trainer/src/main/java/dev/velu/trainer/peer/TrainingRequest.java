@@ -33,6 +33,7 @@ public record TrainingRequest(
             String statistic,
             Float scaleMin,
             Float scaleMax) {
+        /** VeLU's constants as the peer takes them. */
         public static Constants of(VeluParameters velu) {
             return new Constants(
                     velu.alpha(),
@@ -77,7 +78,11 @@ public record TrainingRequest(
                 kind, network, activation, velu, tensors, labels, true, w2Weight, learningRate, momentum, weightDecay);
     }
 
-    /** @throws IllegalArgumentException if the peer has no such step */
+    /**
+     * Checks that the peer can train so.
+     *
+     * @throws IllegalArgumentException if the peer has no such step
+     */
     public static void check(RunConfiguration settings, NetworkSpec spec) {
         boolean plainSgd =
                 settings.algorithm() instanceof OptimizerAlgorithm.Sgd sgd && sgd.momentum() > 0 && !sgd.nesterov();

@@ -95,6 +95,7 @@ public final class TrainingSteps implements Contender {
         return step;
     }
 
+    /** The context the steps are on. */
     public Context context() {
         return context;
     }

@@ -20,6 +20,9 @@ public final class DecodeLog implements DecodeListener {
 
     private final List<Span> spans = new ArrayList<>();
 
+    /** A log of nothing yet. */
+    public DecodeLog() {}
+
     @Override
     public void decoded(int epoch, int batch, int images, long begin, long end) {
         Span span = new Span(Thread.currentThread().getName(), epoch, batch, images, begin, end);

@@ -47,7 +47,11 @@ public record ProfileReport(
 
     private static final double NANOS_PER_MILLI = 1e6;
 
-    /** @throws IllegalArgumentException if no step was recorded */
+    /**
+     * Sums up what was recorded.
+     *
+     * @throws IllegalArgumentException if no step was recorded
+     */
     public static ProfileReport of(StepProfile profile, Conditions conditions) {
         if (profile.steps().isEmpty()) {
             throw new IllegalArgumentException("no step was recorded; record one at least");

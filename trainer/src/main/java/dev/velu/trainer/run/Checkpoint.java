@@ -8,7 +8,6 @@ import dev.velu.nn.Parameter;
 import dev.velu.nn.ParameterFiles;
 import dev.velu.nn.Parameters;
 import dev.velu.op.NormalizeImage;
-import dev.velu.optim.Optimizer;
 import dev.velu.safetensors.ElementType;
 import dev.velu.safetensors.SafeTensorsException;
 import dev.velu.safetensors.SafeTensorsFile;
@@ -32,8 +31,8 @@ import java.util.stream.IntStream;
 
 /**
  * A safetensors file of this trainer: the network's tensors under torchvision's names, and in its metadata what is needed to use
- * them: configuration, class names, image size, normalization. A checkpoint to resume from also has the optimizer's tensors,
- * named {@code optimizer.*}, and the run's progress.
+ * them: configuration, class names, image size, normalization. A checkpoint to resume from also has the optimizer's tensors, averaged
+ * weights and gradients of an update under way, named {@code optimizer.*}, and the run's progress.
  *
  * @param size height and width of the images in pixels
  * @param mean normalization of the pixels, per channel, in units of [0, 1]
@@ -51,8 +50,6 @@ record Checkpoint(
     private static final String EXPORT_FORMAT = "pt";
 
     private static final String OPTIMIZER = "optimizer.";
-    private static final String STATE = OPTIMIZER + "state";
-    private static final String COUNTERS = OPTIMIZER + "counters";
     private static final int CHANNELS = 3;
     private static final int MOST_NUMBERED_CLASSES = 1 << 20;
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -81,20 +78,18 @@ record Checkpoint(
     /**
      * Writes the file, whole or not at all.
      *
-     * @param optimizer null to write the network only
+     * @param states what a run needs to go on; empty to write the network only
      */
-    void write(Path path, Parameters parameters, Optimizer optimizer, Context context) throws SafeTensorsException {
+    void write(Path path, Parameters parameters, List<TrainingState> states, Context context)
+            throws SafeTensorsException {
         Map<String, String> metadata = metadata(FORMAT);
         metadata.put("classes", json(classNames));
         if (progress != null) {
             metadata.put("progress", progress.toJson());
         }
         List<SafeTensorsWriter.Entry> entries = new ArrayList<>(ParameterFiles.entries(parameters, context));
-        if (optimizer != null) {
-            entries.add(entry(COUNTERS, DType.F64, optimizer.counters(), context));
-            for (int i = 0; i < optimizer.states().size(); i++) {
-                entries.add(entry(STATE + i, DType.F32, optimizer.states().get(i), context));
-            }
+        for (TrainingState state : states) {
+            entries.add(entry(OPTIMIZER + state.name(), state.dtype(), state.memory(), context));
         }
         SafeTensorsWriter.write(path, metadata, entries);
     }
@@ -216,11 +211,11 @@ record Checkpoint(
         ParameterFiles.load(file, parameters, context);
     }
 
-    /** Fills the optimizer from a checkpoint to resume from. */
-    static void loadOptimizer(SafeTensorsFile file, Optimizer optimizer, Context context) throws SafeTensorsException {
-        load(file, COUNTERS, DType.F64, optimizer.counters(), context);
-        for (int i = 0; i < optimizer.states().size(); i++) {
-            load(file, STATE + i, DType.F32, optimizer.states().get(i), context);
+    /** Fills what trains the network from a checkpoint to resume from. */
+    static void loadStates(SafeTensorsFile file, List<TrainingState> states, Context context)
+            throws SafeTensorsException {
+        for (TrainingState state : states) {
+            load(file, OPTIMIZER + state.name(), state.dtype(), state.memory(), context);
         }
     }
 

@@ -7,7 +7,7 @@ import com.fasterxml.jackson.annotation.JsonPropertyOrder;
  * repeated.
  *
  * @param epoch from 1
- * @param steps optimizer steps since the start of the run
+ * @param steps batches since the start of the run
  * @param learningRate of the epoch's last step
  * @param trainLoss cross-entropy, mean over the epoch's images as they were seen, without the W2 term
  * @param trainTop1 fraction of them classified correctly

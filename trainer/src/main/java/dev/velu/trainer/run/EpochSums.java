@@ -65,6 +65,8 @@ final class EpochSums {
                 w2,
                 Math.max(before.skippedImages(), skippedImages),
                 before.bestTop1(),
-                before.bestEpoch());
+                before.bestEpoch(),
+                before.referenceTop1(),
+                before.referenceEpoch());
     }
 }

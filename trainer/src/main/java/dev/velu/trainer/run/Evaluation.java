@@ -15,8 +15,26 @@ import dev.velu.trainer.data.CorruptImageException;
  * @param skippedImages corrupt images left out
  */
 public record Evaluation(long images, double loss, double top1, double top5, long skippedImages) {
+    /** Takes the images of an evaluation one by one. */
+    @FunctionalInterface
+    interface Listener {
+        /** For whom the sums are enough. */
+        Listener NONE = (index, label, step, row) -> {};
+
+        /**
+         * An image was classified.
+         *
+         * @param index of the image in the data set
+         * @param label its class
+         * @param step whose batch awaited last has the results
+         * @param row of the image in that batch
+         */
+        void classified(int index, int label, InferenceStep step, int row);
+    }
+
     /** Runs over all batches of a pipeline that does not shuffle. */
-    static Evaluation of(InferenceStep step, BatchPipeline pipeline, ProgressDisplay progress, int batchSize)
+    static Evaluation of(
+            InferenceStep step, BatchPipeline pipeline, ProgressDisplay progress, int batchSize, Listener listener)
             throws CorruptImageException, InterruptedException {
         while (step.inFlight() > 0) {
             // Of an evaluation that a damaged image ended.
@@ -24,10 +42,10 @@ public record Evaluation(long images, double loss, double top1, double top5, lon
         }
         pipeline.startEpoch(0, 0);
         progress.begin("evaluation", 0, pipeline.batchesPerEpoch(), batchSize);
-        Sums sums = new Sums(step, progress);
+        Sums sums = new Sums(step, progress, listener, batchSize);
         for (Batch batch = pipeline.next(); batch != null; batch = pipeline.next()) {
             step.submit(batch.images(), batch.labels());
-            sums.counts.add(batch.count());
+            sums.rows.add(batch);
             batch.release();
             // On CUDA the batch before this one, so that the GPU always has the next one.
             if (step.inFlight() == step.capacity()) {
@@ -48,22 +66,28 @@ public record Evaluation(long images, double loss, double top1, double top5, lon
     private static final class Sums {
         final InferenceStep step;
         final ProgressDisplay progress;
-        final CountQueue counts;
+        final Listener listener;
+        final RowQueue rows;
         long steps;
         long images;
         long top1;
         long top5;
         double loss;
 
-        Sums(InferenceStep step, ProgressDisplay progress) {
+        Sums(InferenceStep step, ProgressDisplay progress, Listener listener, int batchSize) {
             this.step = step;
             this.progress = progress;
-            counts = new CountQueue(step.capacity());
+            this.listener = listener;
+            rows = new RowQueue(step.capacity(), batchSize);
         }
 
         void awaitOldest() {
             step.await();
-            int count = counts.removeOldest();
+            int count = rows.count();
+            for (int row = 0; row < count; row++) {
+                listener.classified(rows.index(row), rows.label(row), step, row);
+            }
+            rows.removeOldest();
             images += count;
             loss += (double) step.loss() * count;
             top1 += step.top1();

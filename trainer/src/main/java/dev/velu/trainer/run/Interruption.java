@@ -7,24 +7,33 @@ import java.util.concurrent.TimeUnit;
  * Lets Ctrl-C (SIGINT) and SIGTERM end a run in good order: while it is open, the JVM's shutdown waits until the training loop
  * has seen the request, saved and closed this.
  */
-final class Interruption implements AutoCloseable {
+public final class Interruption implements AutoCloseable {
     private static final long PATIENCE_SECONDS = 120;
 
     private final CountDownLatch saved = new CountDownLatch(1);
     private final Thread hook = new Thread(this::awaitSaved, "velu-shutdown");
+    private final Runnable onRequest;
     private volatile boolean requested;
 
     Interruption() {
+        this(() -> {});
+    }
+
+    /** @param onRequest called by another thread when the process is asked to end */
+    @SuppressWarnings("this-escape")
+    public Interruption(Runnable onRequest) {
+        this.onRequest = onRequest;
         Runtime.getRuntime().addShutdownHook(hook);
     }
 
     /** Whether the process was asked to end. */
-    boolean requested() {
+    public boolean requested() {
         return requested;
     }
 
     private void awaitSaved() {
         requested = true;
+        onRequest.run();
         try {
             if (!saved.await(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
                 System.err.println(

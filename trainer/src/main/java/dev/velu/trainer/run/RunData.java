@@ -2,7 +2,7 @@ package dev.velu.trainer.run;
 
 import dev.velu.device.Context;
 import dev.velu.op.NormalizeImage;
-import dev.velu.trainer.data.Augmentation;
+import dev.velu.trainer.augment.Augmentation;
 import dev.velu.trainer.data.BatchPipeline;
 import dev.velu.trainer.data.CorruptImagePolicy;
 import dev.velu.trainer.data.Dataset;

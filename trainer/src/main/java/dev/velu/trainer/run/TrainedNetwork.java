@@ -147,7 +147,11 @@ public final class TrainedNetwork implements AutoCloseable {
                         + "; evaluate on a data set with the same classes");
             }
             Evaluation evaluation = Evaluation.of(
-                    step, data.own(data.evaluationPipeline(own, batchSize, context)), progress, batchSize);
+                    step,
+                    data.own(data.evaluationPipeline(own, batchSize, context)),
+                    progress,
+                    batchSize,
+                    Evaluation.Listener.NONE);
             if (!Double.isFinite(evaluation.loss())) {
                 throw notFinite("its loss is " + evaluation.loss());
             }
@@ -197,7 +201,16 @@ public final class TrainedNetwork implements AutoCloseable {
      * @throws CorruptImageException if it cannot be decoded; names it
      */
     public List<Prediction> predict(Path image, int top) throws CorruptImageException {
-        DecodedImage decoded = ImageLoader.read(image).toSquare(size());
+        return predict(ImageLoader.read(image), top);
+    }
+
+    /**
+     * Classifies one decoded image of any size, brought to the network's size as in training.
+     *
+     * @param top how many classes, the most probable first
+     */
+    public List<Prediction> predict(DecodedImage image, int top) {
+        DecodedImage decoded = image.toSquare(size());
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment batch = arena.allocate((long) batchSize * size() * size() * 3, 64);
             MemorySegment.copy(MemorySegment.ofArray(decoded.rgb()), 0, batch, 0, decoded.rgb().length);

@@ -5,39 +5,23 @@ import dev.velu.device.BackendInfo;
 import dev.velu.device.Context;
 import dev.velu.device.Device;
 import dev.velu.device.DeviceInfo;
-import dev.velu.models.InferenceStep;
 import dev.velu.models.Network;
 import dev.velu.models.NetworkSpec;
 import dev.velu.models.TrainingStep;
-import dev.velu.nn.Parameters;
+import dev.velu.nn.Parameter;
 import dev.velu.op.NormalizeImage;
-import dev.velu.optim.Optimizer;
 import dev.velu.optim.Schedule;
-import dev.velu.safetensors.SafeTensorsException;
-import dev.velu.safetensors.SafeTensorsFile;
-import dev.velu.safetensors.TensorFileException;
-import dev.velu.trainer.data.Augmentation;
 import dev.velu.trainer.data.Batch;
 import dev.velu.trainer.data.BatchPipeline;
 import dev.velu.trainer.profile.ProfileReport;
+import dev.velu.trainer.report.SiteActivity;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.DirectoryStream;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.FileStore;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Consumer;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import java.util.stream.Stream;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A training run: data, network, optimizer, and the loop over epochs, with its files in one folder.
@@ -52,10 +36,7 @@ public final class TrainingRun implements AutoCloseable {
     /** Network of the best evaluation. */
     public static final String BEST = "checkpoint-best.safetensors";
 
-    private static final Logger LOG = LoggerFactory.getLogger(TrainingRun.class);
-    private static final Pattern UNFINISHED = Pattern.compile("checkpoint-.*\\.(\\d{1,18})-\\d+\\.part");
-    private static final String CONFIG = "config.json";
-    private static final String METRICS = "metrics.jsonl";
+    private static final int MOST_MEASURED = 32;
 
     /** How a run ended. */
     public enum Outcome {
@@ -70,31 +51,22 @@ public final class TrainingRun implements AutoCloseable {
     private final RunData data;
     private final int size;
     private final Context context;
-    private final Parameters parameters = new Parameters();
     private final NormalizeImage normalization;
-    private final Optimizer optimizer;
-    private final TrainingStep step;
-    private final InferenceStep inference;
+    private final NetworkSpec spec;
     private final BatchPipeline trainPipeline;
     private final BatchPipeline evalPipeline;
-    private final MetricsFile metrics;
+    private final RunFolder folder;
+    private final ProfiledSteps profiled;
+    private final RunRecorder recorder;
     private final Schedule schedule;
     private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     private final boolean resume;
-    private RunProgress state = RunProgress.start();
-    private boolean prepared;
-    private EpochMetrics latest;
-    private Profiling profiling;
-    /** While some steps are still to be profiled. */
-    private StepProfiler profiler;
+    private final RunCheckpoints checkpoints;
+    /** Another one when frozen parameters begin to train. */
+    private RunNetwork network;
 
-    /**
-     * What is to be profiled.
-     *
-     * @param steps positive
-     * @param ready takes the report as soon as the steps are recorded
-     */
-    private record Profiling(int steps, Consumer<ProfileReport> ready) {}
+    private RunProgress state = RunProgress.start();
+    private EpochMetrics latest;
 
     /**
      * Opens the data, makes the network, and loads the weights to start from, or the checkpoint if resuming. Nothing is written yet.
@@ -109,8 +81,8 @@ public final class TrainingRun implements AutoCloseable {
         this.output = output;
         this.resume = resume;
         this.progress = progress;
-        this.metrics = new MetricsFile(output.resolve(METRICS));
-        this.schedule = configuration.learningRateSchedule();
+        this.folder = new RunFolder(output, resume, progress);
+        this.profiled = new ProfiledSteps(output, progress);
         Device device = Device.parse(configuration.device());
         boolean opened = false;
         this.context = Context.open(device, configuration.contextOptions());
@@ -120,38 +92,53 @@ public final class TrainingRun implements AutoCloseable {
             data = openData;
             size = data.size();
             normalization = data.normalization();
+            spec = configuration.network(data.train().classNames().size(), size);
+            checkpoints =
+                    new RunCheckpoints(configuration, data.train().classNames(), size, normalization, output, context);
             int batch = configuration.batchSize();
-            NetworkSpec spec = configuration.network(data.train().classNames().size(), size);
-            Network training = Network.build(spec, parameters, batch, true, normalization, configuration.seed());
-            Network evaluation = Network.build(spec, parameters, batch, false, normalization);
-            parameters.allocate(context, true);
-            parameters.initialize(configuration.seed());
-            if (configuration.weights() != null && !(resume && Files.exists(output.resolve(LAST)))) {
-                Weights.load(Path.of(configuration.weights()), training, context)
-                        .lines()
-                        .forEach(progress::line);
+            int stepsPerEpoch = data.train().size() / batch;
+            boolean goesOn = resume && checkpoints.canResume();
+            if (goesOn) {
+                state = checkpoints.progress(stepsPerEpoch);
             }
-            optimizer = new Optimizer(parameters, configuration.algorithm(), configuration.clip(), context);
-            step = new TrainingStep(training, context, optimizer, configuration.labelSmoothing());
-            inference = new InferenceStep(evaluation, context);
+            network = new RunNetwork(
+                    configuration,
+                    spec,
+                    normalization,
+                    context,
+                    configuration.freezesIn(lastTrainedEpoch()),
+                    measuredImages(),
+                    training -> {
+                        if (!goesOn) {
+                            start(training);
+                        }
+                    });
+            if (goesOn) {
+                checkpoints.load(network, state);
+            } else if (resume) {
+                progress.line("no " + LAST + " in " + output + " yet: starting from the beginning");
+            }
             // After the network: batches that it has no memory for are refused before any are laid out.
             trainPipeline = data.own(BatchPipeline.builder(data.train())
                     .batchSize(batch)
                     .imageSize(size)
-                    .augmentation(new Augmentation(
-                            configuration.cropPadding(),
-                            configuration.flip() && data.train().horizontalFlip()))
+                    .augmentation(configuration.augmentation(data.train().horizontalFlip()))
                     .shuffle(true)
                     .seed(configuration.seed())
                     .dropLast(true)
                     .decodeThreads(RunData.decodeThreads(configuration))
+                    .mixing(configuration.mixing())
                     .corruptImages(RunData.corruptImages(configuration))
                     .memory(context::allocateHost, context::freeHost)
                     .build());
-            evalPipeline = data.own(data.evaluationPipeline(configuration, batch, context));
-            if (resume) {
-                resumeFrom(output.resolve(LAST));
+            long totalSteps = (long) configuration.epochs() * trainPipeline.batchesPerEpoch();
+            if (configuration.accumulate() > totalSteps) {
+                throw new RunException("accumulate " + configuration.accumulate() + " is more than the " + totalSteps
+                        + " steps of the run: its parameters would never be updated; accumulate less or train longer");
             }
+            schedule = configuration.learningRateSchedule(totalSteps);
+            evalPipeline = data.own(data.evaluationPipeline(configuration, batch, context));
+            recorder = new RunRecorder(configuration, output, data.eval(), progress);
             opened = true;
         } finally {
             if (!opened) {
@@ -161,42 +148,33 @@ public final class TrainingRun implements AutoCloseable {
     }
 
     private void closeAfterFailure(RunData openData) {
-        if (openData != null) {
-            openData.close();
+        try (context;
+                openData) {
+            if (network != null) {
+                network.close();
+            }
         }
-        context.close();
     }
 
-    private void resumeFrom(Path checkpoint) throws TensorFileException {
-        if (!Files.exists(checkpoint)) {
-            progress.line("no " + LAST + " in " + output + " yet: starting from the beginning");
-            return;
+    /** On how many images the activation sites are measured after an epoch: the first ones of the evaluation. */
+    private int measuredImages() {
+        return Math.min(
+                MOST_MEASURED, Math.min(configuration.batchSize(), data.eval().size()));
+    }
+
+    /** The first values of a new run. */
+    private void start(Network training) throws IOException {
+        training.parameters().initialize(configuration.seed());
+        if (configuration.weights() != null) {
+            Weights.load(Path.of(configuration.weights()), training, context)
+                    .lines()
+                    .forEach(progress::line);
         }
-        try (SafeTensorsFile file = SafeTensorsFile.open(checkpoint)) {
-            Checkpoint found = Checkpoint.describe(file);
-            var differences = configuration.differences(found.configuration());
-            if (!differences.isEmpty()) {
-                throw new RunException("cannot resume " + checkpoint + " with other settings: "
-                        + String.join("; ", differences) + "; drop these flags or start in another --output");
-            }
-            if (!found.classNames().equals(data.train().classNames())) {
-                throw new RunException("cannot resume " + checkpoint + ": it was trained on the classes "
-                        + found.classNames() + ", the data has " + data.train().classNames());
-            }
-            if (found.progress() == null) {
-                throw new RunException(checkpoint + " holds no optimizer state to resume from");
-            }
-            if (found.progress().stepsInEpoch() >= trainPipeline.batchesPerEpoch()
-                    || found.progress().epochs() > configuration.epochs()) {
-                throw new RunException("cannot resume " + checkpoint + ": it stopped in epoch "
-                        + (found.progress().epochs() + 1) + " after step "
-                        + found.progress().stepsInEpoch() + ", the run has " + configuration.epochs() + " epochs of "
-                        + trainPipeline.batchesPerEpoch() + " steps; is this the same data?");
-            }
-            Checkpoint.loadNetwork(file, parameters, context);
-            Checkpoint.loadOptimizer(file, optimizer, context);
-            state = found.progress();
-        }
+    }
+
+    /** From 0: the one that the state is of. */
+    private int lastTrainedEpoch() {
+        return state.stepsInEpoch() > 0 ? state.epochs() : Math.max(0, state.epochs() - 1);
     }
 
     /**
@@ -207,10 +185,7 @@ public final class TrainingRun implements AutoCloseable {
      * @param ready takes the report when the files are written
      */
     public void profile(int steps, Consumer<ProfileReport> ready) {
-        if (steps < 1) {
-            throw new IllegalArgumentException("number of steps " + steps + " to profile is not positive");
-        }
-        profiling = new Profiling(steps, ready);
+        profiled.request(steps, ready);
     }
 
     /**
@@ -222,44 +197,26 @@ public final class TrainingRun implements AutoCloseable {
      * @throws IOException if an image is corrupt or a file cannot be written; the message names it
      */
     public Outcome run() throws IOException, InterruptedException {
-        boolean newFolder = Files.notExists(output);
         boolean ended = false;
         try {
             Outcome outcome = train();
             ended = true;
             return outcome;
         } finally {
-            if (!ended && !resume) {
-                removeTraces(newFolder);
+            if (!ended) {
+                folder.removeTraces();
             }
-        }
-    }
-
-    /** Removes what says only that a run was begun. The failure that led here is the one to report. */
-    private void removeTraces(boolean newFolder) {
-        Path lines = output.resolve(METRICS);
-        try {
-            if (Files.exists(output.resolve(LAST))
-                    || Files.exists(output.resolve(StepProfiler.REPORT))
-                    || Files.exists(lines) && Files.size(lines) > 0) {
-                return;
-            }
-            if (prepared) {
-                Files.deleteIfExists(lines);
-                Files.deleteIfExists(output.resolve(CONFIG));
-            }
-            if (newFolder) {
-                Files.deleteIfExists(output);
-            }
-        } catch (IOException e) {
-            LOG.debug("cannot tidy up {}", output, e);
         }
     }
 
     private Outcome train() throws IOException, InterruptedException {
-        prepareFolder();
+        folder.prepare(configuration, state.epochs(), network.checkpointSizes(configuration.epochs() - state.epochs()));
         if (state.epochs() >= configuration.epochs()) {
             progress.line("the run in " + output + " has already finished its " + state.epochs() + " epochs");
+            return Outcome.COMPLETED;
+        }
+        if (state.stopsEarly(configuration.earlyStopping())) {
+            progress.line("the run in " + output + " has already stopped early, after epoch " + state.epochs());
             return Outcome.COMPLETED;
         }
         progress.line(String.format(
@@ -274,70 +231,79 @@ public final class TrainingRun implements AutoCloseable {
                 size,
                 machine(),
                 context.allocatedBytes() >> 20));
+        describeTraining();
         warnOfMissingLibraries();
         if (state.steps() > 0) {
             progress.line("resuming after epoch " + state.epochs() + ", step " + state.stepsInEpoch());
         }
-        startProfiling();
+        long stepsInRun = (long) configuration.epochs() * trainPipeline.batchesPerEpoch();
+        long stepsDone = (long) state.epochs() * trainPipeline.batchesPerEpoch() + state.stepsInEpoch();
+        profiled.start(configuration, size, context, network.step(), trainPipeline, stepsInRun - stepsDone);
+        recorder.begin(state, data.train().size(), size, parameterCount(), context);
         try (Interruption interruption = new Interruption()) {
             for (int epoch = state.epochs(); epoch < configuration.epochs(); epoch++) {
+                if (network.frozen() && !configuration.freezesIn(epoch)) {
+                    unfreeze(epoch);
+                }
                 if (!trainEpoch(epoch, interruption)) {
-                    finishProfiling();
-                    save(LAST, true);
+                    profiled.finish();
+                    checkpoints.saveLast(network, state);
+                    recorder.end(Outcome.INTERRUPTED);
                     progress.line("stopped after step " + state.steps() + "; saved " + output.resolve(LAST)
                             + "; continue with: velu train --resume --output " + output);
                     return Outcome.INTERRUPTED;
                 }
+                if (epoch + 1 < configuration.epochs() && state.stopsEarly(configuration.earlyStopping())) {
+                    progress.line(String.format(
+                            Locale.ROOT,
+                            "stopping early: no evaluation since epoch %d was better than its top-1 of %.2f %%",
+                            state.referenceEpoch(),
+                            100 * state.referenceTop1()));
+                    break;
+                }
             }
         }
+        recorder.end(Outcome.COMPLETED);
         return Outcome.COMPLETED;
     }
 
-    private void startProfiling() {
-        if (profiling != null) {
-            long left = (long) configuration.epochs() * trainPipeline.batchesPerEpoch()
-                    - (long) state.epochs() * trainPipeline.batchesPerEpoch()
-                    - state.stepsInEpoch();
-            profiler = new StepProfiler(
-                    step,
-                    trainPipeline,
-                    StepProfiler.conditions(configuration, size, context),
-                    (int) Math.min(profiling.steps(), left),
-                    left,
-                    output);
+    /** What is out of the ordinary in how this run trains. */
+    private void describeTraining() {
+        if (network.frozen()) {
+            progress.line(String.format(
+                    Locale.ROOT,
+                    "%,d of %,d parameters train: %s is frozen%s",
+                    network.parameters().trainedCount(),
+                    network.parameters().count(Parameter.Role.WEIGHT)
+                            + network.parameters().count(Parameter.Role.ACTIVATION),
+                    String.join(", ", configuration.freeze()),
+                    configuration.unfreezeEpoch() > 0 ? " until epoch " + configuration.unfreezeEpoch() : ""));
         }
+        if (!configuration.mixing().isNone()) {
+            progress.line("training images are mixed in pairs: train loss and top-1 are of the mixtures, top-1 by each"
+                    + " image's own class");
+        }
+    }
+
+    /** Goes on with the same values, all of which train. The optimizer and the average of the weights start anew. */
+    private void unfreeze(int epoch) throws IOException {
+        profiled.finish();
+        RunNetwork before = network;
+        network = new RunNetwork(
+                configuration,
+                spec,
+                normalization,
+                context,
+                false,
+                measuredImages(),
+                training -> training.parameters().copyFrom(before.parameters()));
+        before.release();
+        progress.line("all parameters train from epoch " + (epoch + 1) + " on");
     }
 
     private Batch nextBatch() throws IOException, InterruptedException {
-        if (profiler != null) {
-            profiler.beginStep();
-        }
+        profiled.begin();
         return trainPipeline.next();
-    }
-
-    private void endStep(long globalStep) {
-        if (profiler != null && profiler.endStep(globalStep)) {
-            finishProfiling();
-        }
-    }
-
-    /** Reports what is recorded, which is less than was asked for if the run stops. */
-    private void finishProfiling() {
-        if (profiler == null) {
-            return;
-        }
-        StepProfiler ended = profiler;
-        profiler = null;
-        try (ended) {
-            ProfileReport report = ended.write();
-            if (report != null) {
-                progress.line("profiled " + report.steps() + " steps: " + output.resolve(StepProfiler.REPORT) + ", and "
-                        + output.resolve(StepProfiler.TRACE) + " for https://ui.perfetto.dev");
-                profiling.ready().accept(report);
-            }
-        } catch (IOException e) {
-            throw new RunException("cannot write the profile to " + output + ": " + reason(e), e);
-        }
     }
 
     private String machine() {
@@ -356,111 +322,10 @@ public final class TrainingRun implements AutoCloseable {
         }
     }
 
-    /** Creates the folder and makes sure that it can be written to, before anything is computed. */
-    private void prepareFolder() throws IOException {
-        try {
-            Files.createDirectories(output);
-            removeUnfinishedFiles();
-            requireSpace();
-            if (!resume) {
-                moveAsidePreviousRun();
-            }
-            prepared = true;
-            WholeFile.write(output.resolve(CONFIG), configuration.toJson() + "\n");
-            metrics.keep(state.epochs());
-        } catch (IOException e) {
-            throw new RunException(
-                    "cannot write to the output folder " + output + ": " + reason(e)
-                            + "; choose another with --output or free some space",
-                    e);
-        }
-    }
-
-    private static String reason(IOException e) {
-        return switch (e) {
-            case FileAlreadyExistsException exists -> exists.getFile() + " is not a folder";
-            case AccessDeniedException denied -> "permission denied for " + denied.getFile();
-            case FileSystemException other ->
-                other.getReason() != null ? other.getReason() : other.getClass().getSimpleName();
-            default -> e.getMessage();
-        };
-    }
-
-    /**
-     * A disk too small for the checkpoints is found before training, not after the first epoch. A checkpoint is written beside
-     * the one that it replaces.
-     */
-    private void requireSpace() throws IOException {
-        if (state.epochs() >= configuration.epochs()) {
-            return;
-        }
-        long network = parameters.all().stream()
-                .mapToLong(parameter -> parameter.type().bytes())
-                .sum();
-        long whole = network
-                + optimizer.counters().byteSize()
-                + optimizer.states().stream().mapToLong(MemorySegment::byteSize).sum();
-        boolean first = !resume || Files.notExists(output.resolve(LAST));
-        long needed = whole;
-        if (first && state.epochs() + 1 < configuration.epochs()) {
-            needed += whole;
-        }
-        if (!resume || Files.notExists(output.resolve(BEST))) {
-            needed += network;
-        }
-        FileStore disk = Files.getFileStore(output);
-        if (disk.isReadOnly()) {
-            throw new RunException("cannot write to the output folder " + output
-                    + ": the file system is read-only; choose another with --output");
-        }
-        // File systems that cannot tell say 0.
-        if (disk.getTotalSpace() > 0 && disk.getUsableSpace() < needed) {
-            throw new RunException(String.format(
-                    Locale.ROOT,
-                    "the output folder %s has %d MiB of free space, the checkpoints need %d MiB; choose another with"
-                            + " --output or free some space",
-                    output,
-                    disk.getUsableSpace() >> 20,
-                    (needed >> 20) + 1));
-        }
-    }
-
-    /** A process killed while it wrote a checkpoint leaves a file NAME.PID-N.part behind. */
-    private void removeUnfinishedFiles() throws IOException {
-        try (DirectoryStream<Path> parts = Files.newDirectoryStream(output, "checkpoint-*.part")) {
-            for (Path part : parts) {
-                Matcher matcher = UNFINISHED.matcher(part.getFileName().toString());
-                if (matcher.matches()
-                        && ProcessHandle.of(Long.parseLong(matcher.group(1))).isEmpty()) {
-                    Files.delete(part);
-                }
-            }
-        }
-    }
-
-    /** A new run in the folder of an old one must not lose the old one's results. */
-    private void moveAsidePreviousRun() throws IOException {
-        List<Path> files = Stream.of(CONFIG, METRICS, LAST, BEST, StepProfiler.REPORT, StepProfiler.TRACE)
-                .map(output::resolve)
-                .filter(Files::exists)
-                .toList();
-        if (files.isEmpty()) {
-            return;
-        }
-        int number = 1;
-        while (Files.exists(output.resolve("previous-" + number))) {
-            number++;
-        }
-        Path previous = Files.createDirectory(output.resolve("previous-" + number));
-        for (Path file : files) {
-            Files.move(file, previous.resolve(file.getFileName()));
-        }
-        progress.line("moved the run that was in " + output + " to " + previous);
-    }
-
     /** Trains and evaluates one epoch, from the step where the state says. False if the process was asked to stop. */
     private boolean trainEpoch(int epoch, Interruption interruption) throws IOException, InterruptedException {
         long start = System.nanoTime();
+        TrainingStep step = network.step();
         int stepsPerEpoch = trainPipeline.batchesPerEpoch();
         long totalSteps = (long) configuration.epochs() * stepsPerEpoch;
         trainPipeline.startEpoch(epoch, state.stepsInEpoch());
@@ -481,7 +346,7 @@ public final class TrainingRun implements AutoCloseable {
             long globalStep = (long) epoch * stepsPerEpoch + steps;
             rate = (float) schedule.learningRate(baseRate, globalStep, stepsPerEpoch, totalSteps);
             long before = threads.getThreadAllocatedBytes(thread);
-            step.submit(batch.images(), batch.labels(), rate);
+            submit(batch, rate);
             counts.add(batch.count());
             batch.release();
             steps++;
@@ -493,8 +358,9 @@ public final class TrainingRun implements AutoCloseable {
             allocated += threads.getThreadAllocatedBytes(thread) - before;
             if (oldestIsDue) {
                 progress.step(sums.steps(), sums.steps() - state.stepsInEpoch(), sums.loss(), sums.top1());
+                recorder.step((long) epoch * stepsPerEpoch + sums.steps(), step.loss(), step.w2(), rate);
             }
-            endStep(globalStep);
+            profiled.end(globalStep);
             if (interruption.requested() && steps < stepsPerEpoch) {
                 awaitSteps(epoch, counts, sums);
                 state = sums.progress(epoch, globalStep + 1, trainPipeline.skippedImages(), state);
@@ -505,8 +371,9 @@ public final class TrainingRun implements AutoCloseable {
         double trainSeconds = (System.nanoTime() - start) * 1e-9;
         int stepsHere = steps - state.stepsInEpoch();
         double waitSeconds = trainPipeline.waitNanos() * 1e-9;
-        inference.refresh();
-        Evaluation evaluation = Evaluation.of(inference, evalPipeline, progress, configuration.batchSize());
+        network.beginEvaluation();
+        Evaluation evaluation = Evaluation.of(
+                network.inference(), evalPipeline, progress, configuration.batchSize(), recorder.evaluation());
         requireFinite("evaluation loss", evaluation.loss(), epoch, (long) (epoch + 1) * stepsPerEpoch - 1);
         latest = new EpochMetrics(
                 epoch + 1,
@@ -528,13 +395,22 @@ public final class TrainingRun implements AutoCloseable {
         return !interruption.requested() || epoch + 1 == configuration.epochs();
     }
 
+    private void submit(Batch batch, float rate) {
+        if (configuration.mixing().isNone()) {
+            network.step().submit(batch.images(), batch.labels(), rate);
+        } else {
+            network.step().submit(batch.images(), batch.labels(), batch.otherLabels(), batch.shares(), rate);
+        }
+    }
+
     private void awaitSteps(int epoch, CountQueue counts, EpochSums sums) {
-        while (step.inFlight() > 0) {
+        while (network.step().inFlight() > 0) {
             awaitStep(epoch, counts, sums);
         }
     }
 
     private void awaitStep(int epoch, CountQueue counts, EpochSums sums) {
+        TrainingStep step = network.step();
         step.await();
         long globalStep = (long) epoch * trainPipeline.batchesPerEpoch() + sums.steps();
         requireFinite("loss", step.loss(), epoch, globalStep);
@@ -555,39 +431,17 @@ public final class TrainingRun implements AutoCloseable {
     }
 
     /** The metrics come first: a run killed between the two writes that line again when it is resumed. */
-    private void finishEpoch(Evaluation evaluation) throws IOException {
+    private void finishEpoch(Evaluation evaluation) throws IOException, InterruptedException {
         boolean best = evaluation.top1() > state.bestTop1();
-        state = new RunProgress(
-                latest.epoch(),
-                0,
-                latest.steps(),
-                0,
-                0,
-                0,
-                0,
-                latest.skippedImages(),
-                best ? evaluation.top1() : state.bestTop1(),
-                best ? latest.epoch() : state.bestEpoch());
-        try {
-            metrics.append(latest);
-        } catch (IOException e) {
-            throw new RunException("cannot write " + output.resolve(METRICS) + ": " + e.getMessage(), e);
-        }
+        state = state.next(latest, evaluation.top1(), configuration.earlyStoppingDelta());
+        folder.append(latest);
         if (best) {
-            save(BEST, false);
+            checkpoints.saveBest(network);
         }
-        save(LAST, true);
-    }
-
-    private void save(String file, boolean toResume) throws SafeTensorsException {
-        new Checkpoint(
-                        configuration,
-                        data.train().classNames(),
-                        size,
-                        normalization.mean(),
-                        normalization.std(),
-                        toResume ? state : null)
-                .write(output.resolve(file), parameters, toResume ? optimizer : null, context);
+        List<SiteActivity> sites = SiteMeasurement.of(network, evalPipeline, measuredImages(), latest.epoch());
+        network.endEvaluation();
+        checkpoints.saveLast(network, state);
+        recorder.epoch(latest, best, sites);
     }
 
     private void report(long allocatedPerStep) {
@@ -608,6 +462,16 @@ public final class TrainingRun implements AutoCloseable {
                 latest.decodeWaitSeconds(),
                 allocatedPerStep,
                 latest.skippedImages() > 0 ? ", skipped " + latest.skippedImages() + " corrupt images" : ""));
+    }
+
+    /** Bytes of device memory that the run laid out before its first step. */
+    public long plannedBytes() {
+        return context.allocatedBytes();
+    }
+
+    /** Trainable values of the network, without those of the activations. */
+    public long parameterCount() {
+        return network.parameterCount();
     }
 
     /** Fraction of the evaluation images classified correctly by the best checkpoint; -1 before the first evaluation. */
@@ -634,10 +498,10 @@ public final class TrainingRun implements AutoCloseable {
     public void close() {
         // All of them even if one fails, from the last to the first.
         try (progress;
+                recorder;
                 context;
-                data;
-                inference) {
-            step.close();
+                data) {
+            network.close();
         }
     }
 }

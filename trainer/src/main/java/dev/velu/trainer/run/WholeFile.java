@@ -12,11 +12,11 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 
 /** Files that are replaced whole or not at all: a full disk or a kill leaves the old content. */
-final class WholeFile {
+public final class WholeFile {
     private WholeFile() {}
 
     /** Writes UTF-8, unless the file says so already. */
-    static void write(Path path, String text) throws IOException {
+    public static void write(Path path, String text) throws IOException {
         byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
         if (Files.isRegularFile(path) && Arrays.equals(Files.readAllBytes(path), bytes)) {
             return;
@@ -26,12 +26,12 @@ final class WholeFile {
 
     /** What a file is to hold. */
     @FunctionalInterface
-    interface Content {
+    public interface Content {
         void writeTo(OutputStream out) throws IOException;
     }
 
     /** Writes what is given. */
-    static void write(Path path, Content content) throws IOException {
+    public static void write(Path path, Content content) throws IOException {
         Path part = path.resolveSibling(path.getFileName() + ".part");
         boolean moved = false;
         try {

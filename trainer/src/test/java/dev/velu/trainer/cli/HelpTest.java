@@ -5,6 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.velu.trainer.run.RunConfiguration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,17 +30,70 @@ class HelpTest {
     @ParameterizedTest
     @MethodSource("commands")
     void everyCommandHasADescriptionExamplesAndTheCommonOptions(CommandLine command) {
-        List<String> words =
-                new ArrayList<>(List.of(command.getCommandSpec().qualifiedName().split(" ")));
+        String name = command.getCommandSpec().qualifiedName();
+        List<String> words = new ArrayList<>(List.of(name.split(" ")));
         words.removeFirst();
         words.add("--help");
         CommandRun run = CommandRun.of(words.toArray(String[]::new));
 
         assertThat(run.status()).isZero();
         assertThat(run.err()).isEmpty();
-        assertThat(run.out()).contains("Examples", "--help", "--verbose");
+        assertThat(run.out()).startsWith("Usage: " + name + " ");
+        assertThat(run.out()).contains("Examples", name, "--help", "--verbose");
         assertThat(command.getCommandSpec().usageMessage().description()).isNotEmpty();
         assertThat(run.out().lines()).allMatch(line -> line.length() <= 100);
+    }
+
+    /** It stands alone in the list of commands and in the name of a manual page. */
+    @ParameterizedTest
+    @MethodSource("commands")
+    void theFirstLineOfADescriptionIsAShortSentence(CommandLine command) {
+        String first = command.getCommandSpec().usageMessage().description()[0];
+
+        assertThat(first).endsWith(".").hasSizeLessThan(100);
+        assertThat(first.substring(0, first.length() - 1)).doesNotContain(". ");
+    }
+
+    @ParameterizedTest
+    @MethodSource("commands")
+    void helpFitsATerminalOf80Columns(CommandLine command) {
+        String help = command.setUsageHelpWidth(80).getUsageMessage();
+
+        assertThat(help.lines()).allMatch(line -> line.length() <= 80);
+        assertThat(Stream.of(command.getCommandSpec().usageMessage().footer()).filter(line -> line.startsWith("  ")))
+                .as("examples, which must not be broken")
+                .allSatisfy(line -> assertThat(help.lines()).contains(line));
+    }
+
+    @ParameterizedTest
+    @MethodSource("commands")
+    void optionsAreDescribedInSentencesAndOrderedByMeaning(CommandLine command) {
+        assertThat(command.getCommandSpec().usageMessage().sortOptions()).isFalse();
+        assertThat(command.getCommandSpec().options())
+                .allSatisfy(option -> assertThat(option.description())
+                        .as(option.longestName())
+                        .isNotEmpty()
+                        .allMatch(line -> line.endsWith(".")));
+    }
+
+    @Test
+    void anOptionHasOnePlaceholderInAllCommands() {
+        Map<String, Set<String>> labels = new TreeMap<>();
+        commands()
+                .flatMap(command -> command.getCommandSpec().options().stream())
+                .filter(option -> !option.longestName().equals("--output"))
+                .forEach(option -> labels.computeIfAbsent(option.longestName(), name -> new TreeSet<>())
+                        .add(option.paramLabel().replaceFirst("\\[,.*", "")));
+
+        assertThat(labels).allSatisfy((name, ways) -> assertThat(ways).as(name).hasSize(1));
+    }
+
+    @Test
+    void theHelpOfVeluExplainsTheExitStatus() {
+        assertThat(CommandRun.of("--help").out().lines().dropWhile(line -> !line.equals("Exit status")))
+                .element(3)
+                .asString()
+                .contains("2", "wrong usage");
     }
 
     @Test

@@ -72,4 +72,31 @@ class SettingsTest {
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("--lambda-ot is a constant of VeLU and has no effect with --activation gelu");
     }
+
+    @Test
+    void aRecipeReplacesTheDefaultsAndOtherOptionsReplaceTheRecipe() {
+        RunConfiguration given =
+                parse(RunConfiguration.defaults(), "--epochs", "3", "--recipe", "modern", "--mixup=0", "--flip=false");
+
+        assertThat(given.recipe()).isEqualTo("modern");
+        assertThat(given.epochs()).isEqualTo(3);
+        assertThat(given.mixup()).isZero();
+        assertThat(given.flip()).isFalse();
+        assertThat(given.cutmix()).isEqualTo(1);
+        assertThat(given.optimizer()).isEqualTo("adamw");
+    }
+
+    @Test
+    void aRunThatGoesOnKeepsWhatItsRecipeSaidWhenItWasStarted() {
+        RunConfiguration saved = parse(RunConfiguration.defaults(), "--recipe=modern", "--ema=0.5");
+
+        assertThat(parse(saved, "--recipe=modern")).isEqualTo(saved);
+        assertThat(parse(saved)).isEqualTo(saved);
+    }
+
+    @Test
+    void severalNamesToFreezeAreGivenByCommas() {
+        assertThat(parse(RunConfiguration.defaults(), "--freeze=conv1,layer1").freeze())
+                .containsExactly("conv1", "layer1");
+    }
 }

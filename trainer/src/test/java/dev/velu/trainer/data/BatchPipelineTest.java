@@ -3,6 +3,8 @@ package dev.velu.trainer.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.velu.trainer.augment.Augmentation;
+import dev.velu.trainer.augment.Mixing;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -180,6 +182,23 @@ class BatchPipelineTest {
     }
 
     @Test
+    void everyRowKnowsItsImageAlsoWhereOthersWereSkipped() throws Exception {
+        try (BatchPipeline pipeline = builder(new Numbered(20, 14, 12, 3))
+                .corruptImages(CorruptImagePolicy.SKIP)
+                .build()) {
+            pipeline.startEpoch(0, 0);
+            List<Integer> images = new ArrayList<>();
+            for (Batch batch = pipeline.next(); batch != null; batch = pipeline.next()) {
+                for (int row = 0; row < batch.count(); row++) {
+                    images.add(batch.index(row));
+                }
+                batch.release();
+            }
+            assertThat(images).containsExactly(0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 16, 17, 18, 19);
+        }
+    }
+
+    @Test
     void memoryIsOffHeapAndAligned() throws Exception {
         try (BatchPipeline pipeline = builder(new Numbered(21)).build()) {
             pipeline.startEpoch(0, 0);
@@ -284,6 +303,47 @@ class BatchPipelineTest {
         assertThat(runs.get(0)).hasSize(10);
         assertThat(runs.get(1)).isEqualTo(runs.get(0));
         assertThat(runs.get(2)).isEqualTo(runs.get(0));
+    }
+
+    @Test
+    void mixedBatchesDoNotDependOnThreadsAndCanBeContinuedInTheMiddle() throws Exception {
+        Dataset shapes = DatasetCatalog.open("shapes", null, new ShapesOptions(70, 10, 20, 1))
+                .train();
+        List<List<Copy>> runs = new ArrayList<>();
+        for (int threads : new int[] {1, 4}) {
+            try (BatchPipeline pipeline = BatchPipeline.builder(shapes)
+                    .batchSize(16)
+                    .imageSize(12)
+                    .shuffle(true)
+                    .seed(9)
+                    .augmentation(new Augmentation(0.3f, 1, true, 0.2f, 2, 9, 0.5f))
+                    .mixing(new Mixing(0.4f, 1))
+                    .decodeThreads(threads)
+                    .build()) {
+                List<Copy> all = epoch(pipeline, 3);
+                runs.add(all);
+                pipeline.startEpoch(3, 2);
+                assertThat(rest(pipeline)).isEqualTo(all.subList(2, 5));
+            }
+        }
+        assertThat(runs.get(1)).isEqualTo(runs.get(0));
+    }
+
+    @Test
+    void aPipelineThatMixesGivesOtherLabelsAndSharesAndOthersGiveNone() throws Exception {
+        try (BatchPipeline pipeline =
+                builder(new Numbered(20)).mixing(new Mixing(1, 0)).build()) {
+            pipeline.startEpoch(0, 2);
+            Batch last = pipeline.next();
+            assertThat(last.labels().toArray(ValueLayout.JAVA_INT)).containsExactly(2, 3, 4, 5, -1, -1, -1, -1);
+            assertThat(last.otherLabels().toArray(ValueLayout.JAVA_INT)).containsExactly(5, 2, 3, 4, -1, -1, -1, -1);
+            assertThat(last.shares().toArray(ValueLayout.JAVA_FLOAT)[7]).isEqualTo(1);
+            assertThat(last.shares().address() % 64).isZero();
+        }
+        try (BatchPipeline pipeline = builder(new Numbered(20)).build()) {
+            pipeline.startEpoch(0, 0);
+            assertThat(pipeline.next().shares().byteSize()).isZero();
+        }
     }
 
     @Test

@@ -28,7 +28,7 @@ class DatasetCatalogTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"shapes,32", "mnist,32", "folder:/x,224", "zip:/x.zip,224"})
+    @CsvSource({"shapes,32", "mnist,32", "stl10,96", "eurosat,64", "folder:/x,224", "zip:/x.zip,224"})
     void everySpecificationHasAnEntry(String spec, int imageSize) {
         assertThat(DatasetCatalog.entry(spec).imageSize()).isEqualTo(imageSize);
         assertThat(DatasetCatalog.entries()).contains(DatasetCatalog.entry(spec));

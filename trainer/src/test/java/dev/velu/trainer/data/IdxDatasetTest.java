@@ -7,13 +7,14 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class MnistDatasetTest {
+class IdxDatasetTest {
 
     @TempDir
     private Path folder;
@@ -75,10 +76,54 @@ class MnistDatasetTest {
     }
 
     @Test
-    void refusesToStartWithoutADataFolder() {
-        assertThatThrownBy(() -> DatasetCatalog.open("mnist", null))
+    void prefersTheFolderOfItsNameToFilesOfAnotherSetBesideIt() throws IOException {
+        Path own = Files.createDirectory(folder.resolve("kmnist"));
+        SampleFiles.write(own, SampleFiles.idxSet(5, 2));
+        assertThat(DatasetCatalog.open("kmnist", folder).train().size()).isEqualTo(5);
+        assertThat(DatasetCatalog.open("kmnist", folder).train().classNames()).startsWith("o", "ki");
+    }
+
+    @Test
+    void doesNotTakeTheFilesOfAFolderNamedAsAnotherSet() throws IOException {
+        Path other = Files.createDirectory(folder.resolve("mnist"));
+        SampleFiles.write(other, SampleFiles.idxSet(5, 2));
+        assertThatThrownBy(() -> DatasetCatalog.open("fashion_mnist", other))
                 .isInstanceOf(DataException.class)
-                .hasMessageContaining("--data-dir");
+                .hasMessageContainingAll("fashion_mnist", "velu data fetch fashion_mnist --data-dir " + other);
+    }
+
+    @Test
+    void takesAllFourFilesFromOneFolder() throws IOException {
+        Path own = Files.createDirectory(folder.resolve("mnist"));
+        Files.copy(folder.resolve("train-images-idx3-ubyte"), own.resolve("train-images-idx3-ubyte"));
+        Files.delete(folder.resolve("train-images-idx3-ubyte"));
+        assertRefused("train-images-idx3-ubyte", "velu data fetch mnist --data-dir");
+    }
+
+    @Test
+    void emnistIsTurnedUpright() throws IOException, CorruptImageException {
+        Path own = Files.createDirectories(folder.resolve("emnist_balanced/gzip"));
+        Map<String, byte[]> set = SampleFiles.idxSet(50, 3);
+        for (Map.Entry<String, byte[]> file : set.entrySet()) {
+            String name = file.getKey().replace("t10k", "test");
+            Files.write(own.resolve("emnist-balanced-" + name), file.getValue());
+        }
+        try (DatasetPair pair = DatasetCatalog.open("emnist_balanced", folder)) {
+            assertThat(pair.train().classNames()).hasSize(47).contains("A", "t").doesNotContain("c");
+            DecodedImage image = pair.train().image(0);
+            // Stored as two rows of three, which are the columns: 0 1 2 | 3 4 5.
+            assertThat(image.width()).isEqualTo(2);
+            assertThat(image.height()).isEqualTo(3);
+            assertThat(image.rgb()).containsExactly(0, 0, 0, 3, 3, 3, 1, 1, 1, 4, 4, 4, 2, 2, 2, 5, 5, 5);
+        }
+    }
+
+    @Test
+    void anImageCannotBeReadAfterTheSetIsClosed() {
+        Dataset train = DatasetCatalog.open("mnist", folder).train();
+        train.close();
+        train.close();
+        assertThatThrownBy(() -> train.image(0)).hasMessageContaining("mnist (train) is closed");
     }
 
     @Test

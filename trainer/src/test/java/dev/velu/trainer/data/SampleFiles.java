@@ -122,4 +122,17 @@ final class SampleFiles {
         }
         return idx(0x801, new int[] {count}, values);
     }
+
+    /** The four files of a set in the format of MNIST. */
+    static Map<String, byte[]> idxSet(int train, int eval) {
+        return Map.of(
+                "train-images-idx3-ubyte",
+                idxImages(train),
+                "train-labels-idx1-ubyte",
+                idxLabels(train),
+                "t10k-images-idx3-ubyte",
+                idxImages(eval),
+                "t10k-labels-idx1-ubyte",
+                idxLabels(eval));
+    }
 }

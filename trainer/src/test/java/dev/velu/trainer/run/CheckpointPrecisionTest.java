@@ -40,7 +40,7 @@ class CheckpointPrecisionTest {
             parameters.allocate(context, false);
             parameters.initialize(1);
             new Checkpoint(configuration, List.of("cat", "dog"), SIZE, normalization.mean(), normalization.std(), null)
-                    .write(checkpoint, parameters, null, context);
+                    .write(checkpoint, parameters, List.of(), context);
         }
     }
 

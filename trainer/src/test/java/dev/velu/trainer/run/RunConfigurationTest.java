@@ -1,8 +1,13 @@
 package dev.velu.trainer.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.velu.models.NetworkSpec.Precision;
+import dev.velu.optim.Schedule;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
@@ -58,5 +63,44 @@ class RunConfigurationTest {
         assertThat(RunConfiguration.defaults().baseLearningRate()).isEqualTo(1e-3f);
         assertThat(vgg19.baseLearningRate()).isEqualTo(1e-3f * 0.1f);
         assertThat(vgg19.with(Map.of("learning_rate", 0.5f)).baseLearningRate()).isEqualTo(0.5f);
+    }
+
+    @Test
+    void aFileFromBeforeThereWereRecipesIsOfARunWithoutWhatTheyTurnOn() throws Exception {
+        ObjectMapper json = new ObjectMapper();
+        ObjectNode old = (ObjectNode) json.readTree(DEFAULTS.toJson());
+        old.remove(List.of("recipe", "freeze", "mixup", "ema", "w2", "accumulate", "early_stopping", "warmup_share"));
+
+        assertThat(RunConfiguration.fromJson(old.toString(), "test")).isEqualTo(DEFAULTS);
+    }
+
+    @Test
+    void aSettingThatThereIsNotIsRefused() {
+        String json = DEFAULTS.toJson().replace("\"mixup\"", "\"mixdown\"");
+
+        assertThatThrownBy(() -> RunConfiguration.fromJson(json, "test")).hasMessageContaining("'mixdown'");
+    }
+
+    @Test
+    void warmUpIsAShareOfTheRunOrANumberOfSteps() {
+        RunConfiguration share = DEFAULTS.with(Map.of("warmup_share", 0.1f, "schedule", "constant"));
+        assertThat(share.learningRateSchedule(100)).isEqualTo(new Schedule.WarmUp(10, new Schedule.Constant()));
+        assertThatThrownBy(() -> share.with(Map.of("warmup_steps", 5)))
+                .hasMessageContaining("set one of warmup-steps and warmup-share to 0");
+    }
+
+    @Test
+    void cosineEndsAtTheFinalFraction() {
+        assertThat(DEFAULTS.with(Map.of("final_fraction", 0.25f)).learningRateSchedule(100))
+                .isEqualTo(new Schedule.Cosine(0.25));
+    }
+
+    @Test
+    void unfreezingNeedsSomethingFrozen() {
+        assertThatThrownBy(() -> DEFAULTS.with(Map.of("unfreeze_epoch", 2)))
+                .hasMessageContaining("unfreeze-epoch 2 has no effect without freeze");
+        RunConfiguration frozen = DEFAULTS.with(Map.of("unfreeze_epoch", 2, "freeze", List.of("conv1")));
+        assertThat(frozen.freezesIn(0)).isTrue();
+        assertThat(frozen.freezesIn(1)).isFalse();
     }
 }
