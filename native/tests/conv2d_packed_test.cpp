@@ -148,6 +148,15 @@ void forward_in_bfloat16(velu_context* context, velu_conv2d_desc desc, bool in_p
     }
 }
 
+/// 3 x 3 shapes that the CPU computes by Winograd's algorithm: work divided by tiles and by filters, images of odd
+/// size, channels that fill no vector.
+const Shape kWinogradShapes[] = {
+    {"few tiles", 2, 8, 8, 33, 65, 3, 3, 1, 1, 1, 1},     {"odd image", 1, 15, 13, 24, 130, 3, 3, 1, 1, 1, 1},
+    {"odd channels", 3, 7, 7, 257, 33, 3, 3, 1, 1, 1, 1}, {"one block", 1, 16, 16, 64, 64, 3, 3, 1, 1, 1, 1},
+    {"some blocks", 5, 11, 10, 40, 72, 3, 3, 1, 1, 1, 1}, {"padding 2", 2, 9, 12, 32, 48, 3, 3, 1, 2, 1, 1},
+    {"no padding", 2, 10, 12, 32, 129, 3, 3, 1, 0, 1, 1},
+};
+
 }  // namespace
 
 int main() {
@@ -198,6 +207,31 @@ int main() {
             forward(context, desc, true, true, Residual::kInPlace);
         }
     });
+    check::test_on_cpu(
+        "winogradsAlgorithmMatchesTheDefinitionOnEveryInstructionSetThatHasIt", "it is the CPU backend's", [] {
+            for (const int32_t isa : {VELU_ISA_AVX2, VELU_ISA_AVX512}) {
+                if (!Context::supported(isa)) continue;
+                for (const Shape& shape : kWinogradShapes) {
+                    const auto index = static_cast<int32_t>(&shape - kWinogradShapes);
+                    for (int32_t round = 0; round < 3; ++round) {
+                        const Context context(1 + round, isa);
+                        velu_conv2d_desc desc = describe(shape);
+                        const int32_t choice = index + 3 * round;
+                        desc.activation = kFusedActivations[choice % 6];
+                        desc.y_pitch = choice % 4 == 1 ? desc.out_channels + 3 : 0;
+                        const Residual residual = round == 0          ? Residual::kNone
+                                                  : desc.y_pitch != 0 ? Residual::kApart
+                                                  : round == 1        ? Residual::kApart
+                                                                      : Residual::kInPlace;
+                        char name[64] = "";
+                        CHECK_SUCCESS(context,
+                                      velu_impl_name(context, "conv2d_packed_forward", &desc, name, sizeof name));
+                        CHECK_EQUAL(std::string(name), isa == VELU_ISA_AVX2 ? "winograd:avx2" : "winograd:avx512");
+                        forward(context, desc, round > 0, round < 2, residual);
+                    }
+                }
+            }
+        });
     check::test_in_bfloat16("inBfloat16TheResultIsTheRoundedOne", [] {
         const Context context(2);
         for (const Shape& shape : kShapes) {

@@ -99,6 +99,20 @@ void all_passes(velu_context* context, const velu_conv2d_desc& desc, bool has_bi
     backward_weights(context, desc, has_bias);
 }
 
+/// 3 x 3 shapes of which the CPU computes every pass by Winograd's algorithm, if it has AVX2: work divided by tiles and
+/// by filters, images of odd size, channels that fill no vector, paddings of 0 to 2.
+const Shape kWinogradShapes[] = {
+    {"odd image", 3, 15, 13, 64, 257, 3, 3, 1, 1, 1, 1}, {"odd channels", 6, 12, 14, 257, 33, 3, 3, 1, 1, 1, 1},
+    {"few tiles", 16, 4, 4, 190, 193, 3, 3, 1, 1, 1, 1}, {"no padding", 2, 20, 18, 128, 120, 3, 3, 1, 0, 1, 1},
+    {"padding 2", 2, 18, 17, 128, 84, 3, 3, 1, 2, 1, 1}, {"one tile each", 300, 2, 2, 84, 84, 3, 3, 1, 1, 1, 1},
+};
+
+bool is_winograd(velu_context* context, const char* operation, const velu_conv2d_desc& desc) {
+    char name[64] = "";
+    CHECK_SUCCESS(context, velu_impl_name(context, operation, &desc, name, sizeof name));
+    return std::strncmp(name, "winograd:", 9) == 0;
+}
+
 }  // namespace
 
 int main() {
@@ -223,6 +237,74 @@ int main() {
     test_on_cpu("manyWeightsMatchTheDefinition", "there the implementation depends on their number", [] {
         const Context context(2);
         all_passes(context, describe({"1x1", 1, 1, 17, 512, 256, 1, 1, 1, 0, 1, 1}), true);
+    });
+    test_on_cpu("winogradsAlgorithmMatchesTheDefinitionOnEveryInstructionSetThatHasIt", "it is the CPU backend's", [] {
+        for (const Shape& shape : kWinogradShapes) {
+            const auto index = static_cast<int32_t>(&shape - kWinogradShapes);
+            const int32_t isa = index % 2 == 0 ? VELU_ISA_AVX512 : VELU_ISA_AVX2;
+            if (!Context::supported(isa)) continue;
+            const Context context(1 + index % 3, isa);
+            velu_conv2d_desc desc = describe(shape);
+            desc.activation = kFusedActivations[index];
+            desc.y_pitch = index % 3 == 1 ? desc.out_channels + 5 : 0;
+            for (const char* operation : {"conv2d_forward", "conv2d_backward_data", "conv2d_backward_weights"}) {
+                if (!is_winograd(context, operation, desc)) check::fail(__FILE__, __LINE__, text(desc));
+            }
+            all_passes(context, desc, index != 3);
+        }
+    });
+    test_on_cpu("smallWorkAndBfloat16AreNotForWinogradsAlgorithm", "it is the CPU backend's", [] {
+        const Context context(2);
+        velu_conv2d_desc desc = describe({"", 16, 8, 8, 128, 128, 3, 3, 1, 1, 1, 1});
+        velu_device_info info{};
+        velu_device_query(VELU_DEVICE_CPU, 0, &info);
+        CHECK_EQUAL(is_winograd(context, "conv2d_forward", desc), info.isa != VELU_ISA_BASELINE);
+        desc.batch = 1;
+        CHECK(!is_winograd(context, "conv2d_forward", desc));
+        desc.batch = 0;
+        CHECK(!is_winograd(context, "conv2d_forward", desc));
+        if (!check::bfloat16_refusal().empty()) return;
+        desc.batch = 16;
+        desc.dtype = VELU_DTYPE_BF16;
+        CHECK(!is_winograd(context, "conv2d_forward", desc));
+    });
+    test_on_cpu("aNanReachesTheTilesOfWinogradsAlgorithmThatSeeItAndNoOthers", "it is the CPU backend's", [] {
+        const Context context;
+        const velu_conv2d_desc desc = describe({"", 16, 8, 8, 128, 128, 3, 3, 1, 1, 1, 1});
+        Case c(desc);
+        c.x[(3 * 8 + 2) * 128] = NAN;  // row 3, column 2 of the first image
+        Guarded<float> y(c.y.size);
+        CHECK_SUCCESS(context, velu_conv2d_forward(context, &desc, c.x, c.weight, c.bias, y));
+        for (int64_t row = 0; row < 8; ++row) {
+            for (int64_t column = 0; column < 8; ++column) {
+                const bool reads = row >= 2 && row <= 4 && column >= 1 && column <= 3;
+                const bool may = row >= 2 && row <= 5 && column <= 3;
+                const bool is = std::isnan(y[(row * 8 + column) * 128]);
+                CHECK(reads ? is : may || !is);
+            }
+        }
+        for (int64_t i = 8 * 8 * 128; i < y.size; ++i) CHECK(!std::isnan(y[i]));
+    });
+    test_on_cpu("workspaceForWinogradsAlgorithmDoesNotGrowAfterPrepare", "it is the CPU backend's", [] {
+        for (const Shape& shape : {kWinogradShapes[1], kWinogradShapes[2]}) {
+            Case c(describe(shape));
+            Guarded<float> out(std::max({c.x.size, c.y.size, c.weight.size})), dbias(shape.out);
+            for (const int32_t pass : {VELU_PASS_FORWARD, VELU_PASS_BACKWARD_DATA, VELU_PASS_BACKWARD_WEIGHTS}) {
+                const Context context(2);
+                int64_t before = 0, after = 0;
+                CHECK_SUCCESS(context, velu_conv2d_prepare(context, &c.desc, pass));
+                CHECK_SUCCESS(context, velu_context_workspace_size(context, &before));
+                if (pass == VELU_PASS_FORWARD) {
+                    CHECK_SUCCESS(context, velu_conv2d_forward(context, &c.desc, c.x, c.weight, c.bias, out));
+                } else if (pass == VELU_PASS_BACKWARD_DATA) {
+                    CHECK_SUCCESS(context, velu_conv2d_backward_data(context, &c.desc, c.y, c.weight, out));
+                } else {
+                    CHECK_SUCCESS(context, velu_conv2d_backward_weights(context, &c.desc, c.x, c.y, out, dbias));
+                }
+                CHECK_SUCCESS(context, velu_context_workspace_size(context, &after));
+                CHECK_EQUAL(after, before);
+            }
+        }
     });
     test_on_cpu("noLayerOfANetworkGetsASlowImplementation", "the choices are oneDNN's", [] {
         const Shape layers[] = {

@@ -581,7 +581,11 @@ enum { VELU_PASS_FORWARD = 0, VELU_PASS_BACKWARD_DATA = 1, VELU_PASS_BACKWARD_WE
 /** Chooses, builds and caches the implementation of one pass and grows the context's workspace to its need. */
 VELU_API velu_status velu_conv2d_prepare(velu_context* context, const velu_conv2d_desc* desc, int32_t pass);
 
-/** y = f(conv(x, weight) + bias); bias: [out_channels] or NULL. On the CPU ReLU of minus infinity may be NaN. */
+/**
+ * y = f(conv(x, weight) + bias); bias: [out_channels] or NULL. On the CPU ReLU of minus infinity may be NaN, and 3 x 3
+ * kernels may be computed by Winograd's algorithm, in all passes: an infinity or NaN in a tile of 4 x 4 pixels then
+ * makes all results of the tile NaN, up to two pixels away.
+ */
 VELU_API velu_status velu_conv2d_forward(velu_context* context, const velu_conv2d_desc* desc, const void* x,
                                          const void* weight, const float* bias, void* y);
 

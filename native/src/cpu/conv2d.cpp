@@ -8,6 +8,7 @@
 #include "cpu/conv2d_depthwise.h"
 #include "cpu/conv2d_geometry.h"
 #include "cpu/conv2d_windows.h"
+#include "cpu/conv2d_winograd.h"
 #include "cpu/dnnl_state.h"
 #include "cpu/fused_activation.h"
 #include "cpu/operations.h"
@@ -22,14 +23,15 @@ velu_linear_desc product_of(const velu_conv2d_desc& d) {
     return {d.device, d.dtype, conv2d_out_pixels(d), conv2d_window_size(d), d.out_channels, d.activation, 0};
 }
 
-DnnlPlan make_conv2d(const DnnlState& state, const velu_conv2d_desc& d, int32_t pass, bool has_bias) {
+DnnlPlan make_conv2d(const Context& context, const velu_conv2d_desc& d, int32_t pass, bool has_bias) {
+    const DnnlState& state = *context.dnnl;
     if (const char* refusal = conv2d_refusal(d)) {
         DnnlPlan plan;
         plan.status = VELU_STATUS_UNSUPPORTED;
         plan.message = refusal;
         return plan;
     }
-    if (conv2d_method(d, pass) != Conv2dMethod::kConvolution) {
+    if (conv2d_method(context, d, pass) != Conv2dMethod::kConvolution) {
         return make_product(state, product_of(d), pass, has_bias && pass == VELU_PASS_FORWARD);
     }
     const Conv2dLayouts g(d);
@@ -84,9 +86,14 @@ size_t sums_bytes(const velu_conv2d_desc& d) {
     return column_sum_bytes(conv2d_out_pixels(d), d.out_channels);
 }
 
-/// Where those begin behind the scratch memory of a depthwise convolution.
-size_t depthwise_sums(const velu_conv2d_desc& d) {
-    return line_up(depthwise_scratch_bytes(d));
+/// Scratch memory of this library's own kernels, behind which parts of the bias' gradient lie.
+size_t own_scratch_bytes(const Context& context, const velu_conv2d_desc& d, int32_t pass, Conv2dMethod method) {
+    return line_up(method == Conv2dMethod::kDepthwise ? depthwise_scratch_bytes(d)
+                                                      : winograd_scratch_bytes(context, d, pass));
+}
+
+bool is_own(Conv2dMethod method) {
+    return method == Conv2dMethod::kDepthwise || method == Conv2dMethod::kWinograd;
 }
 
 /// The gradient of the bias.
@@ -103,8 +110,9 @@ struct Scratch {
     size_t sums;
     size_t bytes;
 
-    Scratch(const velu_conv2d_desc& d, int32_t pass, const DnnlPlan& plan) : dense(plan.workspace) {
-        const Conv2dMethod method = conv2d_method(d, pass);
+    Scratch(const Context& context, const velu_conv2d_desc& d, int32_t pass, const DnnlPlan& plan)
+        : dense(plan.workspace) {
+        const Conv2dMethod method = conv2d_method(context, d, pass);
         windows = dense + (y_is_dense(d) ? 0 : line_up(conv2d_y_bytes(d)));
         sums = windows + (method == Conv2dMethod::kProductOfWindows ? line_up(conv2d_windows_bytes(d)) : 0);
         bytes = sums;
@@ -151,13 +159,14 @@ const DnnlPlan& conv2d_plan(Context& context, const velu_conv2d_desc& d, int32_t
                          d.groups,
                          pass == VELU_PASS_FORWARD ? d.activation : VELU_ACTIVATION_IDENTITY,
                          d.dtype};
-    return find_plan(context, key, [&] { return make_conv2d(*context.dnnl, d, pass, has_bias); });
+    return find_plan(context, key, [&] { return make_conv2d(context, d, pass, has_bias); });
 }
 
 velu_status conv2d_prepare(DeviceContext* context, const velu_conv2d_desc* desc, int32_t pass) {
     return guarded(context, [&] {
-        if (conv2d_method(*desc, pass) == Conv2dMethod::kDepthwise) {
-            cpu(context).workspace.reserve(depthwise_sums(*desc) + sums_bytes(*desc));
+        if (const Conv2dMethod method = conv2d_method(cpu(context), *desc, pass); is_own(method)) {
+            const size_t sums = pass == VELU_PASS_BACKWARD_WEIGHTS ? sums_bytes(*desc) : 0;
+            cpu(context).workspace.reserve(own_scratch_bytes(cpu(context), *desc, pass, method) + sums);
             return velu_status{VELU_STATUS_SUCCESS};
         }
         // Whether there will be a bias is not known yet, so both are made ready.
@@ -165,7 +174,7 @@ velu_status conv2d_prepare(DeviceContext* context, const velu_conv2d_desc* desc,
             if (has_bias && pass == VELU_PASS_BACKWARD_DATA) continue;
             const DnnlPlan& plan = conv2d_plan(cpu(context), *desc, pass, has_bias);
             if (const velu_status status = check(context, plan); status != VELU_STATUS_SUCCESS) return status;
-            cpu(context).workspace.reserve(Scratch(*desc, pass, plan).bytes);
+            cpu(context).workspace.reserve(Scratch(cpu(context), *desc, pass, plan).bytes);
         }
         return velu_status{VELU_STATUS_SUCCESS};
     });
@@ -174,9 +183,16 @@ velu_status conv2d_prepare(DeviceContext* context, const velu_conv2d_desc* desc,
 velu_status conv2d_forward(DeviceContext* context, const velu_conv2d_desc* desc, const void* x, const void* weight,
                            const float* bias, void* y) {
     return guarded(context, [&] {
+        if (conv2d_method(cpu(context), *desc, VELU_PASS_FORWARD) == Conv2dMethod::kWinograd) {
+            void* scratch =
+                cpu(context).workspace.reserve(winograd_scratch_bytes(cpu(context), *desc, VELU_PASS_FORWARD));
+            winograd_forward(cpu(context), *desc, static_cast<const float*>(x), static_cast<const float*>(weight), bias,
+                             scratch, static_cast<float*>(y));
+            return velu_status{VELU_STATUS_SUCCESS};
+        }
         const DnnlPlan& plan = conv2d_plan(cpu(context), *desc, VELU_PASS_FORWARD, bias != nullptr);
         if (const velu_status status = check(context, plan); status != VELU_STATUS_SUCCESS) return status;
-        const Scratch scratch(*desc, VELU_PASS_FORWARD, plan);
+        const Scratch scratch(cpu(context), *desc, VELU_PASS_FORWARD, plan);
         auto* workspace = static_cast<char*>(cpu(context).workspace.reserve(scratch.bytes));
         void* dense = y_is_dense(*desc) ? y : workspace + scratch.dense;
         const velu_status status = bias != nullptr ? run_plan(cpu(context), plan, workspace, {x, weight, dense, bias})
@@ -191,9 +207,16 @@ velu_status conv2d_forward(DeviceContext* context, const velu_conv2d_desc* desc,
 velu_status conv2d_backward_data(DeviceContext* context, const velu_conv2d_desc* desc, const void* dy,
                                  const void* weight, void* dx) {
     return guarded(context, [&] {
+        if (conv2d_method(cpu(context), *desc, VELU_PASS_BACKWARD_DATA) == Conv2dMethod::kWinograd) {
+            void* scratch =
+                cpu(context).workspace.reserve(winograd_scratch_bytes(cpu(context), *desc, VELU_PASS_BACKWARD_DATA));
+            winograd_backward_data(cpu(context), *desc, static_cast<const float*>(dy),
+                                   static_cast<const float*>(weight), scratch, static_cast<float*>(dx));
+            return velu_status{VELU_STATUS_SUCCESS};
+        }
         const DnnlPlan& plan = conv2d_plan(cpu(context), *desc, VELU_PASS_BACKWARD_DATA, false);
         if (const velu_status status = check(context, plan); status != VELU_STATUS_SUCCESS) return status;
-        const Scratch scratch(*desc, VELU_PASS_BACKWARD_DATA, plan);
+        const Scratch scratch(cpu(context), *desc, VELU_PASS_BACKWARD_DATA, plan);
         auto* workspace = static_cast<char*>(cpu(context).workspace.reserve(scratch.bytes));
         const velu_status status = make_dense(context, *desc, workspace + scratch.dense, &dy);
         if (status != VELU_STATUS_SUCCESS) return status;
@@ -205,16 +228,22 @@ velu_status conv2d_backward_weights(DeviceContext* context, const velu_conv2d_de
                                     float* dweight, float* dbias) {
     return guarded(context, [&] {
         Context& ctx = cpu(context);
-        const Conv2dMethod method = conv2d_method(*desc, VELU_PASS_BACKWARD_WEIGHTS);
-        if (method == Conv2dMethod::kDepthwise) {
-            auto* scratch = static_cast<char*>(ctx.workspace.reserve(depthwise_sums(*desc) + sums_bytes(*desc)));
-            depthwise_backward_weights(ctx, *desc, x, dy, scratch, dweight);
-            if (dbias != nullptr) sum_pixels(ctx, *desc, dy, scratch + depthwise_sums(*desc), dbias);
+        const Conv2dMethod method = conv2d_method(ctx, *desc, VELU_PASS_BACKWARD_WEIGHTS);
+        if (is_own(method)) {
+            const size_t sums = own_scratch_bytes(ctx, *desc, VELU_PASS_BACKWARD_WEIGHTS, method);
+            auto* scratch = static_cast<char*>(ctx.workspace.reserve(sums + sums_bytes(*desc)));
+            if (method == Conv2dMethod::kDepthwise) {
+                depthwise_backward_weights(ctx, *desc, x, dy, scratch, dweight);
+            } else {
+                winograd_backward_weights(ctx, *desc, static_cast<const float*>(x), static_cast<const float*>(dy),
+                                          scratch, dweight);
+            }
+            if (dbias != nullptr) sum_pixels(ctx, *desc, dy, scratch + sums, dbias);
             return velu_status{VELU_STATUS_SUCCESS};
         }
         const DnnlPlan& plan = conv2d_plan(ctx, *desc, VELU_PASS_BACKWARD_WEIGHTS, dbias != nullptr);
         if (const velu_status status = check(context, plan); status != VELU_STATUS_SUCCESS) return status;
-        const Scratch scratch(*desc, VELU_PASS_BACKWARD_WEIGHTS, plan);
+        const Scratch scratch(ctx, *desc, VELU_PASS_BACKWARD_WEIGHTS, plan);
         auto* workspace = static_cast<char*>(ctx.workspace.reserve(scratch.bytes));
         const void* const pitched_dy = dy;
         velu_status status = make_dense(context, *desc, workspace + scratch.dense, &dy);

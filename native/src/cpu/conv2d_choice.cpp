@@ -1,13 +1,19 @@
 #include "cpu/conv2d_choice.h"
 
+#include <algorithm>
+
 #include "cpu/conv2d_depthwise.h"
 #include "cpu/conv2d_windows.h"
+#include "cpu/conv2d_winograd.h"
 
 namespace velu::cpu {
 namespace {
 
 /// Most elements of windows: more cost scratch memory, and so many images share what is to be done with each weight.
 constexpr double kMostElements = 1 << 24;
+
+/// Least part of the pixels in tiles that an image has, for Winograd's algorithm.
+constexpr double kLeastUse = 0.75;
 
 bool is_1x1(const velu_conv2d_desc& d) {
     return d.kernel_height == 1 && d.kernel_width == 1 && d.padding_height == 0 && d.padding_width == 0;
@@ -32,9 +38,35 @@ int64_t pixels_per_image(const velu_conv2d_desc& d) {
     return conv2d_out_height(d) * conv2d_out_width(d);
 }
 
+/// What Winograd's algorithm gains over oneDNN's convolutions, by which its rule is made (forward; packed where
+/// marked p). Tiles are of 2 x 2 pixels, in the whole batch:
+///
+///     channels    tiles   gain        channels    tiles   gain        channels     tiles   gain
+///     16, 16      16384   0.8         128, 128    1024    1.7         512, 512     256     1.15
+///     24, 24      2048    1.2         128, 128    256     1.3         512, 512     64      1.15
+///     32, 32      4096    1.3         128, 32     512     1.35        512, 512     16 p    0.6
+///     48, 48      4096    1.45        128, 32     128     0.9         256, 256     49 p    1.4
+///     64, 64      4096    1.7         256, 256    256     1.55        128, 32      32 p    1.25
+bool winograd_is_faster(const Context& context, const velu_conv2d_desc& d, bool packed) {
+    if (!has_winograd(context, d) || std::min(d.in_channels, d.out_channels) < 24) return false;
+    const double tiles = static_cast<double>(d.batch) * static_cast<double>((conv2d_out_height(d) + 1) / 2) *
+                         static_cast<double>((conv2d_out_width(d) + 1) / 2);
+    // Tiles that stand out over an image of odd size are computed in vain.
+    if (static_cast<double>(conv2d_out_pixels(d)) < 4 * kLeastUse * tiles) return false;
+    if (packed) return tiles >= 32;
+    // There must be enough to do with the filters once they are transformed.
+    const double products = tiles * static_cast<double>(d.in_channels) * static_cast<double>(d.out_channels);
+    return tiles >= 64 && products >= 1 << 21;
+}
+
 }  // namespace
 
-Conv2dMethod conv2d_method(const velu_conv2d_desc& d, int32_t pass) {
+bool packs_winograd(const Context& context, const velu_conv2d_desc& d) {
+    return winograd_is_faster(context, d, true);
+}
+
+Conv2dMethod conv2d_method(const Context& context, const velu_conv2d_desc& d, int32_t pass) {
+    if (winograd_is_faster(context, d, false)) return Conv2dMethod::kWinograd;
     const bool weights = pass == VELU_PASS_BACKWARD_WEIGHTS;
     if (weights && is_depthwise(d) && !has_fast_depthwise_weights(d)) return Conv2dMethod::kDepthwise;
     if (d.groups > 1 || conv2d_refusal(d) != nullptr || conv2d_out_pixels(d) > INT32_MAX) {

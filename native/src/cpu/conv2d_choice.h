@@ -6,6 +6,7 @@
 #include <cstring>
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "cpu/context.h"
 #include "cpu/conv2d_geometry.h"
 
 namespace velu::cpu {
@@ -14,10 +15,14 @@ enum class Conv2dMethod {
     kConvolution,
     kProduct,           // one matrix product, the pixels of all images its rows: for 1 x 1
     kProductOfWindows,  // the same, with each pixel's window copied into a row
-    kDepthwise          // this library's kernels for the gradient of a depthwise convolution's weights
+    kDepthwise,         // this library's kernels for the gradient of a depthwise convolution's weights
+    kWinograd           // this library's kernels for 3 x 3
 };
 
-Conv2dMethod conv2d_method(const velu_conv2d_desc& desc, int32_t pass);
+Conv2dMethod conv2d_method(const Context& context, const velu_conv2d_desc& desc, int32_t pass);
+
+/// Whether a convolution for inference, its weight packed once, is computed by Winograd's algorithm.
+bool packs_winograd(const Context& context, const velu_conv2d_desc& desc);
 
 /// How the name of the implementation that is to be taken begins, or nullptr for oneDNN's first.
 const char* preferred_implementation(const velu_conv2d_desc& desc, int32_t pass);

@@ -6,7 +6,9 @@
 #include <cstring>
 
 #include "cpu/context.h"
+#include "cpu/conv2d_choice.h"
 #include "cpu/conv2d_geometry.h"
+#include "cpu/conv2d_winograd.h"
 #include "cpu/dnnl_state.h"
 #include "cpu/fused_activation.h"
 #include "cpu/operations.h"
@@ -134,6 +136,11 @@ const DnnlPlan& conv2d_packed_plan(Context& context, const velu_conv2d_desc& des
 
 velu_status conv2d_packed_bytes(DeviceContext* context, const velu_conv2d_desc* desc, int64_t* bytes) {
     return guarded(context, [&] {
+        if (packs_winograd(cpu(context), *desc)) {
+            cpu(context).workspace.reserve(scaled_bytes(*desc));
+            *bytes = static_cast<int64_t>(winograd_packed_bytes(*desc));
+            return velu_status{VELU_STATUS_SUCCESS};
+        }
         const DnnlPlan& plan = pack_plan(cpu(context), *desc);
         if (plan.status != VELU_STATUS_SUCCESS) return fail(context, plan);
         cpu(context).workspace.reserve(scaled_bytes(*desc) + plan.workspace);
@@ -144,6 +151,10 @@ velu_status conv2d_packed_bytes(DeviceContext* context, const velu_conv2d_desc* 
 
 velu_status conv2d_packed_prepare(DeviceContext* context, const velu_conv2d_desc* desc, int32_t has_residual) {
     return guarded(context, [&] {
+        if (packs_winograd(cpu(context), *desc)) {
+            cpu(context).workspace.reserve(winograd_packed_scratch_bytes(cpu(context), *desc));
+            return velu_status{VELU_STATUS_SUCCESS};
+        }
         const auto prepare = [&](Residual residual) {
             const DnnlPlan& plan = forward_plan(cpu(context), *desc, residual);
             if (plan.status != VELU_STATUS_SUCCESS) return fail(context, plan);
@@ -161,9 +172,10 @@ velu_status conv2d_pack(DeviceContext* context, const velu_conv2d_desc* desc, co
                         const float* scale, const float* shift, void* packed, float* packed_bias) {
     return guarded(context, [&] {
         Context& ctx = cpu(context);
-        const DnnlPlan& plan = pack_plan(ctx, *desc);
-        if (plan.status != VELU_STATUS_SUCCESS) return fail(context, plan);
-        auto* workspace = static_cast<char*>(ctx.workspace.reserve(scaled_bytes(*desc) + plan.workspace));
+        const DnnlPlan* plan = packs_winograd(ctx, *desc) ? nullptr : &pack_plan(ctx, *desc);
+        if (plan != nullptr && plan->status != VELU_STATUS_SUCCESS) return fail(context, *plan);
+        const size_t bytes = scaled_bytes(*desc) + (plan == nullptr ? 0 : plan->workspace);
+        auto* workspace = static_cast<char*>(ctx.workspace.reserve(bytes));
         auto* scaled = reinterpret_cast<float*>(workspace);
         const int64_t count = weights_per_channel(*desc);
         parallel_for(ctx, desc->out_channels, [&](int64_t o) {
@@ -173,7 +185,9 @@ velu_status conv2d_pack(DeviceContext* context, const velu_conv2d_desc* desc, co
             for (int64_t i = 0; i < count; ++i) to[i] = factor * from[i];
             packed_bias[o] = factor * (bias == nullptr ? 0.0f : bias[o]) + (shift == nullptr ? 0.0f : shift[o]);
         });
-        return run_plan(ctx, plan, workspace + scaled_bytes(*desc), {scaled, packed});
+        if (plan != nullptr) return run_plan(ctx, *plan, workspace + scaled_bytes(*desc), {scaled, packed});
+        winograd_pack(ctx, *desc, scaled, packed);
+        return velu_status{VELU_STATUS_SUCCESS};
     });
 }
 
@@ -181,6 +195,12 @@ velu_status conv2d_packed_forward(DeviceContext* context, const velu_conv2d_desc
                                   const void* packed, const float* packed_bias, const void* residual, void* y) {
     return guarded(context, [&] {
         Context& ctx = cpu(context);
+        if (packs_winograd(ctx, *desc)) {
+            void* scratch = ctx.workspace.reserve(winograd_packed_scratch_bytes(ctx, *desc));
+            winograd_packed_forward(ctx, *desc, static_cast<const float*>(x), packed, packed_bias,
+                                    static_cast<const float*>(residual), scratch, static_cast<float*>(y));
+            return velu_status{VELU_STATUS_SUCCESS};
+        }
         const bool dense = y_is_dense(*desc);
         const Residual where = residual == nullptr      ? Residual::kNone
                                : residual == y && dense ? Residual::kInPlace

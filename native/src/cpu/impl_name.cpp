@@ -4,6 +4,7 @@
 #include "core/pass.h"
 #include "cpu/context.h"
 #include "cpu/conv2d_choice.h"
+#include "cpu/conv2d_winograd.h"
 #include "cpu/dnnl_state.h"
 #include "cpu/operations.h"
 
@@ -35,14 +36,23 @@ const char* isa_name(int32_t isa) {
 velu_status impl_name(DeviceContext* context, const char* operation, const void* desc, char* name, size_t capacity) {
     return guarded(context, [&] {
         const DnnlPlan* plan = nullptr;
+        const char* own = isa_name(cpu(context).isa);
         if (std::strncmp(operation, "conv2d_pack", 11) == 0) {
             const auto& conv2d = *static_cast<const velu_conv2d_desc*>(desc);
-            if (conv2d.batch > 0) plan = &conv2d_packed_plan(cpu(context), conv2d);
+            if (packs_winograd(cpu(context), conv2d)) {
+                own = winograd_name(cpu(context));
+            } else if (conv2d.batch > 0) {
+                plan = &conv2d_packed_plan(cpu(context), conv2d);
+            }
         } else if (std::strncmp(operation, "conv2d_", 7) == 0) {
             const auto& conv2d = *static_cast<const velu_conv2d_desc*>(desc);
             const int32_t pass = pass_of(operation);
-            const bool own = conv2d_method(conv2d, pass) == Conv2dMethod::kDepthwise;
-            if (conv2d.batch > 0 && !own) plan = &conv2d_plan(cpu(context), conv2d, pass, false);
+            const Conv2dMethod method = conv2d_method(cpu(context), conv2d, pass);
+            if (method == Conv2dMethod::kWinograd) {
+                own = winograd_name(cpu(context));
+            } else if (conv2d.batch > 0 && method != Conv2dMethod::kDepthwise) {
+                plan = &conv2d_plan(cpu(context), conv2d, pass, false);
+            }
         } else if (std::strncmp(operation, "linear_", 7) == 0) {
             const auto& linear = *static_cast<const velu_linear_desc*>(desc);
             if (linear.rows > 0) plan = &linear_plan(cpu(context), linear, pass_of(operation), false);
@@ -53,7 +63,7 @@ velu_status impl_name(DeviceContext* context, const char* operation, const void*
         if (plan != nullptr && plan->status != VELU_STATUS_SUCCESS) {
             return context->fail(plan->status, "%s", plan->message.c_str());
         }
-        std::snprintf(name, capacity, "%s", plan != nullptr ? plan->name.c_str() : isa_name(cpu(context).isa));
+        std::snprintf(name, capacity, "%s", plan != nullptr ? plan->name.c_str() : own);
         return velu_status{VELU_STATUS_SUCCESS};
     });
 }

@@ -6,35 +6,13 @@
 #include <velu/velu.h>
 
 #include "cpu/isa/rectifier.h"
-#include "math/exponential.h"
-#include "math/gelu.h"
+#include "cpu/isa/smooth_activation.h"
 #include "math/simd.h"
 
 namespace velu::cpu::VELU_ISA_NAMESPACE {
 namespace {
 
 using V = simd::Vector;
-
-struct Silu {
-    static V value(V x) { return x * math::sigmoid(x, V(0.0f)).value; }
-    static V slope(V x) {
-        const math::Sigmoid<V> s = math::sigmoid(x, V(0.0f));
-        return mul_add(x, s.slope, s.value);
-    }
-};
-
-struct Gelu {
-    static V value(V x) { return x * math::normal(x).distribution; }
-    static V slope(V x) {
-        const math::Normal<V> n = math::normal(x);
-        return mul_add(x, n.density, n.distribution);
-    }
-};
-
-struct Logistic {
-    static V value(V x) { return math::sigmoid(x, V(0.0f)).value; }
-    static V slope(V x) { return math::sigmoid(x, V(0.0f)).slope; }
-};
 
 template <class Function, class T>
 void apply(const T* x, T* y, int64_t count) {

@@ -19,7 +19,8 @@ class WrongUsageTest {
                 "nosuchcommand                | velu: unknown command 'nosuchcommand'",
                 "--bogus                      | velu: unknown option '--bogus'",
                 "data lst                     | velu data: unknown command 'lst'; did you mean 'list'?",
-                "data                         | velu data: no command given; use 'velu data list'",
+                "data                         | velu data: no command given; use 'velu data list'"
+                        + " or 'velu data fetch NAME'",
                 "train --epoch 3              | velu train: unknown option '--epoch'; did you mean '--epochs'?",
                 "train --batchsize=3          | velu train: unknown option '--batchsize'; did you mean '--batch-size'?",
                 "train --epochs many          | velu train: --epochs: 'many' is not a whole number",
@@ -29,8 +30,9 @@ class WrongUsageTest {
                         + " densenet121, mobilenet_v2, efficientnet_b3, vit_b_16",
                 "train --activation blah      | velu train: unknown activation 'blah'; use one of velu, relu, relu6,"
                         + " silu, gelu, default",
-                "train --data nosuchset       | velu train: unknown data set 'nosuchset'; choose mnist, shapes,"
-                        + " folder:PATH or zip:PATH",
+                "train --data nosuchset       | velu train: unknown data set 'nosuchset'; choose shapes, mnist,"
+                        + " fashion_mnist, kmnist, emnist_balanced, cifar10, cifar100, svhn, stl10, tiny_imagenet,"
+                        + " eurosat, caltech101, corel1k, corel10k, folder:PATH or zip:PATH",
                 "train --batch-size 0         | velu train: batch size 0 is not positive",
                 "train --batch-size 2000000   | velu train: batch size 2000000 is above 1048576, the largest possible",
                 "train --size 9000            | velu train: size 9000 is above 8192, the largest possible",

@@ -124,7 +124,7 @@ class NetworkPoolTest {
     }
 
     @Test
-    void aThreadThatWaitsCanBeInterrupted() throws Exception {
+    void anInterruptedThreadIsToldSoAndThePoolStaysWhole() throws Exception {
         try (NetworkPool pool = new NetworkPool(checkpoint, Device.cpu(), 1, 1)) {
             Thread.currentThread().interrupt();
 
