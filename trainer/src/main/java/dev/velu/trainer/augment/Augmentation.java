@@ -32,7 +32,11 @@ public record Augmentation(
     /** The largest magnitude of RandAugment. */
     public static final int MAX_MAGNITUDE = 30;
 
-    /** @throws IllegalArgumentException if a value is outside its range */
+    /**
+     * Checks the values.
+     *
+     * @throws IllegalArgumentException if a value is outside its range
+     */
     public Augmentation {
         share("random resized crop", resizedCrop);
         between("crop padding", cropPadding, MAX_PADDING);

@@ -11,7 +11,11 @@ public record Mixing(float mixup, float cutmix) {
     /** Larger parameters give halves only. */
     public static final float MAX = 1000;
 
-    /** @throws IllegalArgumentException if a parameter is outside [0, 1000] */
+    /**
+     * Checks the parameters.
+     *
+     * @throws IllegalArgumentException if a parameter is outside [0, 1000]
+     */
     public Mixing {
         inRange("mixup", mixup);
         inRange("cutmix", cutmix);

@@ -23,6 +23,7 @@ public record CellEstimate(double seconds, Long memoryBytes, Source source, Stri
         FINISHED("finished cells"),
         /** The cell itself is finished. */
         DONE("done"),
+        /** Nothing is known of such cells. */
         UNKNOWN("unknown");
 
         private final String label;
@@ -31,6 +32,7 @@ public record CellEstimate(double seconds, Long memoryBytes, Source source, Stri
             this.label = label;
         }
 
+        /** How it is said in tables. */
         public String label() {
             return label;
         }

@@ -24,6 +24,7 @@ public final class ComparisonRun {
     /** What is made of the results after every cell. */
     @FunctionalInterface
     public interface Report {
+        /** Writes the report. */
         void write(Comparison comparison) throws IOException;
     }
 

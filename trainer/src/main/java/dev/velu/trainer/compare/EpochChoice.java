@@ -14,12 +14,17 @@ public enum EpochChoice {
     /** The last one, which is chosen before anything is seen. */
     LAST;
 
+    /** Its name on the command line. */
     @JsonValue
     public String label() {
         return name().toLowerCase(Locale.ROOT);
     }
 
-    /** @throws IllegalArgumentException for another word */
+    /**
+     * The choice of this name.
+     *
+     * @throws IllegalArgumentException for another word
+     */
     public static EpochChoice named(String label) {
         return switch (label) {
             case "best" -> BEST;

@@ -9,11 +9,17 @@ import java.util.stream.Collectors;
 
 /** By what cells are compared: a field of {@link EpochMetrics} and how it is shown. */
 public enum Metric {
+    /** Share of evaluation images whose most probable class is right. */
     EVAL_TOP1("eval top-1 (%)", true, 100, 2, EpochMetrics::evalTop1),
+    /** Share of evaluation images whose class is among the five most probable. */
     EVAL_TOP5("eval top-5 (%)", true, 100, 2, EpochMetrics::evalTop5),
+    /** Mean cross-entropy of the evaluation images. */
     EVAL_LOSS("eval loss", false, 1, 4, EpochMetrics::evalLoss),
+    /** Share of training images whose most probable class is right. */
     TRAIN_TOP1("train top-1 (%)", true, 100, 2, EpochMetrics::trainTop1),
+    /** Mean cross-entropy of the training images. */
     TRAIN_LOSS("train loss", false, 1, 4, EpochMetrics::trainLoss),
+    /** Training images per second. */
     IMAGES_PER_SECOND("images/s", true, 1, 1, EpochMetrics::imagesPerSecond);
 
     private final String title;
@@ -41,6 +47,7 @@ public enum Metric {
         return title;
     }
 
+    /** Whether more of it is better. */
     public boolean higherIsBetter() {
         return higherIsBetter;
     }
@@ -60,7 +67,11 @@ public enum Metric {
         return String.format(Locale.ROOT, "%." + decimals + "f", value * scale);
     }
 
-    /** @throws IllegalArgumentException for another name */
+    /**
+     * The metric of this name.
+     *
+     * @throws IllegalArgumentException for another name
+     */
     public static Metric named(String label) {
         return Arrays.stream(values())
                 .filter(metric -> metric.label().equals(label))

@@ -12,7 +12,11 @@ public final class SeedRange {
 
     private SeedRange() {}
 
-    /** @throws IllegalArgumentException if a part is neither a whole number nor a range upwards */
+    /**
+     * Reads seeds and ranges of seeds.
+     *
+     * @throws IllegalArgumentException if a part is neither a whole number nor a range upwards
+     */
     public static List<Long> parse(String text) {
         List<Long> seeds = new ArrayList<>();
         for (String part : text.split(",", -1)) {

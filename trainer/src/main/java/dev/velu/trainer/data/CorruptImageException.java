@@ -7,7 +7,9 @@ public final class CorruptImageException extends IOException {
 
     private static final long serialVersionUID = 1L;
 
+    /** The file, or its place in an archive. */
     private final String file;
+    /** Why it cannot be decoded. */
     private final String reason;
 
     CorruptImageException(String file, String reason, Throwable cause) {

@@ -8,7 +8,11 @@ package dev.velu.trainer.data;
  */
 public record DatasetPair(Dataset train, Dataset eval) implements AutoCloseable {
 
-    /** @throws IllegalArgumentException if the class names of the splits differ */
+    /**
+     * Checks that both splits have the same classes.
+     *
+     * @throws IllegalArgumentException if the class names of the splits differ
+     */
     public DatasetPair {
         if (!train.classNames().equals(eval.classNames())) {
             throw new IllegalArgumentException(

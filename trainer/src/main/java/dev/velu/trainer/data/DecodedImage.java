@@ -11,7 +11,11 @@ import java.util.Objects;
  */
 public record DecodedImage(int width, int height, byte[] rgb) {
 
-    /** @throws IllegalArgumentException if a side is not positive or the array is not as long as the pixels need */
+    /**
+     * Checks the size.
+     *
+     * @throws IllegalArgumentException if a side is not positive or the array is not as long as the pixels need
+     */
     public DecodedImage {
         Objects.requireNonNull(rgb, "rgb");
         if (width <= 0 || height <= 0) {

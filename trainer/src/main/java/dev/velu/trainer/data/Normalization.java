@@ -14,7 +14,11 @@ public record Normalization(float[] mean, float[] std) {
     public static final Normalization IMAGENET =
             new Normalization(new float[] {0.485f, 0.456f, 0.406f}, new float[] {0.229f, 0.224f, 0.225f});
 
-    /** @throws IllegalArgumentException if an array has not 3 finite values or a standard deviation is not positive */
+    /**
+     * Checks and copies the values.
+     *
+     * @throws IllegalArgumentException if an array has not 3 finite values or a standard deviation is not positive
+     */
     public Normalization {
         mean = checked("mean", mean);
         std = checked("std", std);
@@ -42,11 +46,13 @@ public record Normalization(float[] mean, float[] std) {
         return values.clone();
     }
 
+    /** Mean of each channel. */
     @Override
     public float[] mean() {
         return mean.clone();
     }
 
+    /** Standard deviation of each channel. */
     @Override
     public float[] std() {
         return std.clone();

@@ -13,7 +13,11 @@ public record ShapesOptions(int trainCount, int evalCount, int imageSize, long s
     private static final int MIN_SIZE = 8;
     private static final int MAX_SIZE = 1024;
 
-    /** @throws DataException if a count or the size is out of range */
+    /**
+     * Checks the counts and the size.
+     *
+     * @throws DataException if a count or the size is out of range
+     */
     public ShapesOptions {
         if (trainCount < 1) {
             throw new DataException("number of training shapes " + trainCount + " is not positive; draw at least 1");

@@ -16,7 +16,11 @@ public final class ActivityFile {
 
     private final Path path;
 
-    /** @param folder of the run */
+    /**
+     * The file of a run, which need not be there yet.
+     *
+     * @param folder of the run
+     */
     public ActivityFile(Path folder) {
         path = folder.resolve(FILE);
     }

@@ -19,9 +19,9 @@ import java.util.concurrent.locks.ReentrantLock;
 /**
  * A trained network that several threads may ask at once, e.g. those of a web server, virtual threads included.
  *
- * <p>It holds copies of the network, each with weights and a context of its own; a thread that asks borrows one, and waits while
- * all are in use. With as many copies as processors, one thread of computation each, throughput is highest; one copy that computes
- * with all processors answers a single question soonest.
+ * <p>It holds copies of the network, each with weights and a context of its own; a thread that asks borrows one, and waits
+ * while all are in use. With as many copies as processors, one thread of computation each, throughput is highest; one copy that
+ * computes with all processors answers a single question soonest.
  */
 public final class NetworkPool implements AutoCloseable {
     private final List<TrainedNetwork> all = new ArrayList<>();
@@ -37,6 +37,7 @@ public final class NetworkPool implements AutoCloseable {
      *
      * @param copies how many questions can be answered at once, positive
      * @param threads threads of computation of each copy; 0 for all processors
+     * @throws IllegalArgumentException if the number of copies is not positive, or that of threads out of range
      * @throws IOException if the file is missing, damaged or does not fit the network
      */
     public NetworkPool(Path checkpoint, Device device, int copies, int threads) throws IOException {
@@ -71,7 +72,7 @@ public final class NetworkPool implements AutoCloseable {
      * Classifies an image of any size, from any thread.
      *
      * @param top how many classes, the most probable first
-     * @throws InterruptedException if interrupted while all copies are in use
+     * @throws InterruptedException if the thread is interrupted before it gets a copy
      * @throws IllegalStateException if the pool is closed
      */
     public List<Prediction> predict(DecodedImage image, int top) throws InterruptedException {

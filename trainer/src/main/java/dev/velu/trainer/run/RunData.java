@@ -89,7 +89,19 @@ final class RunData implements AutoCloseable {
      * @param context whose host memory the batches lie in; open as long as the pipeline
      */
     BatchPipeline evaluationPipeline(RunConfiguration configuration, int batchSize, Context context) {
-        return BatchPipeline.builder(eval)
+        return unchanged(eval, configuration, batchSize, context);
+    }
+
+    /**
+     * A pipeline over as many images of the evaluation split as make one batch, drawn at random: of all classes also where the data
+     * is sorted by class. The same for the same seed.
+     */
+    BatchPipeline samplePipeline(RunConfiguration configuration, int batchSize, Context context) {
+        return unchanged(Subset.limit(eval, batchSize, configuration.seed()), configuration, batchSize, context);
+    }
+
+    private BatchPipeline unchanged(Dataset dataset, RunConfiguration configuration, int batchSize, Context context) {
+        return BatchPipeline.builder(dataset)
                 .batchSize(batchSize)
                 .imageSize(size)
                 .augmentation(Augmentation.none())

@@ -5,31 +5,29 @@ import dev.velu.trainer.data.Batch;
 import dev.velu.trainer.data.BatchPipeline;
 import dev.velu.trainer.data.CorruptImageException;
 import dev.velu.trainer.report.SiteActivity;
-import java.lang.foreign.MemorySegment;
 import java.util.List;
 
-/** Measures after an epoch what the activation sites do with the first images of the evaluation. */
+/** Measures after an epoch what the activation sites do with some images of the evaluation. */
 final class SiteMeasurement {
     private SiteMeasurement() {}
 
     /**
      * Measures with the parameters as they are now.
      *
-     * @param count of the images, at most a batch
+     * @param samples a pipeline of one batch
+     * @param count images of that batch
      * @param epoch from 1
      * @return the sites in the order of execution; none if some of the images are corrupt and left out
      */
-    static List<SiteActivity> of(RunNetwork network, BatchPipeline evaluation, int count, int epoch)
+    static List<SiteActivity> of(RunNetwork network, BatchPipeline samples, int count, int epoch)
             throws CorruptImageException, InterruptedException {
-        evaluation.startEpoch(0, 0);
-        Batch batch = evaluation.next();
+        samples.startEpoch(0, 0);
+        Batch batch = samples.next();
         try {
             if (batch.count() < count) {
                 return List.of();
             }
-            long imageBytes = batch.images().byteSize() / (batch.labels().byteSize() / Integer.BYTES);
-            MemorySegment images = batch.images().asSlice(0, count * imageBytes);
-            return network.measureSites(images).stream()
+            return network.measureSites(batch.images()).stream()
                     .map(site -> activity(epoch, site))
                     .toList();
         } finally {

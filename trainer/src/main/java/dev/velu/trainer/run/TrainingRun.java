@@ -55,6 +55,8 @@ public final class TrainingRun implements AutoCloseable {
     private final NetworkSpec spec;
     private final BatchPipeline trainPipeline;
     private final BatchPipeline evalPipeline;
+    /** What the activation sites are measured with. */
+    private final BatchPipeline samplePipeline;
     private final RunFolder folder;
     private final ProfiledSteps profiled;
     private final RunRecorder recorder;
@@ -138,6 +140,7 @@ public final class TrainingRun implements AutoCloseable {
             }
             schedule = configuration.learningRateSchedule(totalSteps);
             evalPipeline = data.own(data.evaluationPipeline(configuration, batch, context));
+            samplePipeline = data.own(data.samplePipeline(configuration, measuredImages(), context));
             recorder = new RunRecorder(configuration, output, data.eval(), progress);
             opened = true;
         } finally {
@@ -156,7 +159,7 @@ public final class TrainingRun implements AutoCloseable {
         }
     }
 
-    /** On how many images the activation sites are measured after an epoch: the first ones of the evaluation. */
+    /** On how many images the activation sites are measured after an epoch. */
     private int measuredImages() {
         return Math.min(
                 MOST_MEASURED, Math.min(configuration.batchSize(), data.eval().size()));
@@ -438,7 +441,7 @@ public final class TrainingRun implements AutoCloseable {
         if (best) {
             checkpoints.saveBest(network);
         }
-        List<SiteActivity> sites = SiteMeasurement.of(network, evalPipeline, measuredImages(), latest.epoch());
+        List<SiteActivity> sites = SiteMeasurement.of(network, samplePipeline, measuredImages(), latest.epoch());
         network.endEvaluation();
         checkpoints.saveLast(network, state);
         recorder.epoch(latest, best, sites);

@@ -27,6 +27,7 @@ public final class WholeFile {
     /** What a file is to hold. */
     @FunctionalInterface
     public interface Content {
+        /** Writes the whole content. */
         void writeTo(OutputStream out) throws IOException;
     }
 
