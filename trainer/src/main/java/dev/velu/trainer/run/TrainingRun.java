@@ -57,6 +57,7 @@ public final class TrainingRun implements AutoCloseable {
     private final BatchPipeline evalPipeline;
     /** What the activation sites are measured with. */
     private final BatchPipeline samplePipeline;
+
     private final RunFolder folder;
     private final ProfiledSteps profiled;
     private final RunRecorder recorder;
