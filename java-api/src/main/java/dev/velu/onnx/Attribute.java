@@ -1,5 +1,7 @@
 package dev.velu.onnx;
 
+import dev.velu.protobuf.Message;
+
 /** A named constant of an ONNX node. */
 public sealed interface Attribute {
     /** Its name in the operator's specification. */
@@ -25,7 +27,7 @@ public sealed interface Attribute {
                 }
                 yield message.integer(20, 7);
             }
-            case Float number -> message.decimal(2, number.value()).integer(20, 1);
+            case Float number -> message.single(2, number.value()).integer(20, 1);
         };
     }
 

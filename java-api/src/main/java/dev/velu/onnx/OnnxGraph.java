@@ -4,6 +4,7 @@ import com.google.protobuf.CodedOutputStream;
 import dev.velu.graph.Graph;
 import dev.velu.graph.Node;
 import dev.velu.graph.Value;
+import dev.velu.protobuf.Message;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;

@@ -1,5 +1,6 @@
 package dev.velu.trainer.tensorboard;
 
+import dev.velu.protobuf.Message;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;

@@ -1,5 +1,6 @@
 package dev.velu.trainer.tensorboard;
 
+import dev.velu.protobuf.Message;
 import java.util.Arrays;
 
 /** Values counted in equally wide buckets, as a {@code HistogramProto}. */
