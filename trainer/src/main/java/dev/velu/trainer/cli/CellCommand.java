@@ -6,6 +6,7 @@ import dev.velu.trainer.compare.CellStatus;
 import dev.velu.trainer.compare.OutputLock;
 import dev.velu.trainer.compare.ParentWatch;
 import dev.velu.trainer.compare.PeakMemory;
+import dev.velu.trainer.run.FolderLock;
 import dev.velu.trainer.run.ProgressDisplay;
 import dev.velu.trainer.run.RunConfiguration;
 import dev.velu.trainer.run.RunException;
@@ -40,7 +41,7 @@ final class CellCommand implements Callable<Integer> {
     @SuppressWarnings("try") // The lock is held, not spoken to.
     public Integer call() throws IOException, InterruptedException {
         ParentWatch.start();
-        try (OutputLock lock = OutputLock.await(folder, PATIENCE_SECONDS)) {
+        try (FolderLock lock = OutputLock.await(folder, PATIENCE_SECONDS)) {
             train();
         }
         return Main.DONE;

@@ -1,6 +1,7 @@
 package dev.velu.trainer.compare;
 
 import dev.velu.trainer.run.EpochMetrics;
+import dev.velu.trainer.run.FolderLock;
 import dev.velu.trainer.run.Interruption;
 import dev.velu.trainer.run.RunException;
 import java.io.IOException;
@@ -76,7 +77,7 @@ public final class ComparisonRun {
         } catch (FileAlreadyExistsException e) {
             throw new RunException(e.getFile() + " is not a folder; compare in another --output", e);
         }
-        try (OutputLock lock = OutputLock.take(folder);
+        try (FolderLock lock = OutputLock.take(folder);
                 Interruption interruption = new Interruption(this::stop)) {
             requireSameGrid();
             grid.write(folder);

@@ -7,6 +7,7 @@ import dev.velu.trainer.data.DatasetCatalog.Entry;
 import dev.velu.trainer.data.DatasetPair;
 import dev.velu.trainer.data.QuotedName;
 import dev.velu.trainer.data.RemoteFile;
+import dev.velu.trainer.run.FolderLock;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
@@ -25,6 +26,7 @@ import java.util.stream.Stream;
  * so that what was fetched can be trained on.
  */
 public final class DatasetFetch {
+    static final String LOCK = ".fetch-lock";
 
     /** Room beside the archive for what comes out of it: images hardly grow, tables of pixels by a fifth. */
     private static final double UNPACKED = 1.3;
@@ -71,7 +73,7 @@ public final class DatasetFetch {
         }
         Path folder = dataDir.resolve(entry.name());
         Files.createDirectories(folder);
-        try (FetchLock lock = FetchLock.of(folder)) {
+        try (FolderLock lock = lock(folder)) {
             // Another fetch may have ended while this one began.
             there = DatasetCatalog.locate(entry, dataDir);
             if (there.isEmpty() || force) {
@@ -90,6 +92,12 @@ public final class DatasetFetch {
         } catch (DataException e) {
             throw new FetchException("fetched " + entry.name() + ", but " + e.getMessage(), e);
         }
+    }
+
+    private static FolderLock lock(Path folder) throws IOException {
+        return FolderLock.tryTake(folder.resolve(LOCK))
+                .orElseThrow(() -> new FetchException(
+                        "another fetch is at work in " + QuotedName.of(folder) + "; wait for it to end, or stop it"));
     }
 
     private static Path place(Path located) {

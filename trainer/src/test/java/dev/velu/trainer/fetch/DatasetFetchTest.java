@@ -9,6 +9,7 @@ import dev.velu.trainer.data.RemoteFile;
 import dev.velu.trainer.data.RemoteFile.Digest;
 import dev.velu.trainer.data.RemoteFile.Unpacking;
 import dev.velu.trainer.fetch.TestServer.Served;
+import dev.velu.trainer.run.FolderLock;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -191,7 +192,8 @@ class DatasetFetchTest {
     @Test
     void twoFetchesOfOneSetDoNotMeet() throws Exception {
         Path folder = Files.createDirectories(dataDir.resolve("cifar10"));
-        try (FetchLock lock = FetchLock.of(folder)) {
+        try (FolderLock lock =
+                FolderLock.tryTake(folder.resolve(DatasetFetch.LOCK)).orElseThrow()) {
             assertThat(lock).isNotNull();
             assertThatThrownBy(() -> fetch().fetch(cifar10(), false))
                     .isInstanceOf(FetchException.class)
