@@ -12,7 +12,7 @@ import java.util.function.Function;
  * @param mean of the values; null if there is none
  * @param std sample standard deviation; null of fewer than two values
  * @param best whether no other activation of the same network and data set has a better mean; false if there is no other
- * @param seconds mean over the finished cells, like what follows; null if there is none
+ * @param seconds mean over the finished cells that one process trained from beginning to end, like what follows; null if there is none
  */
 public record CellGroup(
         String activation,
@@ -29,6 +29,8 @@ public record CellGroup(
     /** @param finished results of the finished cells */
     static CellGroup of(String activation, List<SeedValue> values, int planned, List<CellResult> finished) {
         double[] numbers = values.stream().mapToDouble(SeedValue::value).toArray();
+        List<CellResult> inOneGo =
+                finished.stream().filter(result -> !result.resumed()).toList();
         return new CellGroup(
                 activation,
                 values,
@@ -36,10 +38,10 @@ public record CellGroup(
                 numbers.length == 0 ? null : Moments.mean(numbers),
                 numbers.length < 2 ? null : Moments.std(numbers),
                 false,
-                mean(finished, CellResult::seconds),
-                mean(finished, CellResult::imagesPerSecond),
-                wholeMean(finished, CellResult::plannedMemoryBytes),
-                wholeMean(finished, CellResult::peakMemoryBytes));
+                mean(inOneGo, CellResult::seconds),
+                mean(inOneGo, CellResult::imagesPerSecond),
+                wholeMean(inOneGo, CellResult::plannedMemoryBytes),
+                wholeMean(inOneGo, CellResult::peakMemoryBytes));
     }
 
     CellGroup withBest(boolean is) {

@@ -170,7 +170,8 @@ public final class ComparisonRun {
     /** By what cells of the same kind took, or all if there are none; negative if nothing is known. */
     private double remainingSeconds(List<Cell> cells, Map<String, CellResult> results) {
         Map<String, CellResult> finished = new LinkedHashMap<>(results);
-        finished.values().removeIf(result -> result.status() != CellStatus.OK || result.seconds() == null);
+        finished.values()
+                .removeIf(result -> result.status() != CellStatus.OK || result.seconds() == null || result.resumed());
         double sum = 0;
         for (Cell cell : cells) {
             double seconds = CellEstimate.ofFinished(cell, finished.values());
