@@ -13,6 +13,7 @@ import dev.velu.device.VeluException;
 import dev.velu.nn.Initializer;
 import dev.velu.op.Activation;
 import dev.velu.op.ActivationFunction;
+import dev.velu.op.ActivationStatistics;
 import dev.velu.op.AdaptiveAvgPool2d;
 import dev.velu.op.Add;
 import dev.velu.op.Attention;
@@ -42,10 +43,14 @@ import dev.velu.op.TopK;
 import dev.velu.op.Transpose;
 import dev.velu.op.Velu;
 import dev.velu.op.VeluParameters;
+import dev.velu.op.W2;
+import dev.velu.op.Wasserstein;
 import dev.velu.optim.GradientClip;
 import dev.velu.optim.OptimizerAlgorithm;
 import dev.velu.tensor.DType;
+import dev.velu.tensor.Shape;
 import dev.velu.tensor.Tensor;
+import dev.velu.tensor.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -238,6 +243,7 @@ public final class SpeedTest {
         for (long[] shape : ROWS) {
             velu(shape[0], shape[1]);
         }
+        sites(ROWS[1][0], ROWS[1][1]);
         for (long[] shape : ROWS) {
             batchNorm(shape[0], shape[1], VeluParameters.released());
         }
@@ -298,6 +304,42 @@ public final class SpeedTest {
             Tensor moments = tensor(DType.F32, 3).set(0.01f, 0.5f, 0.25f);
             Tensor dlambda = tensor(DType.F32);
             return () -> velu.backward(context, x, dy, lambda, moments, dx, dlambda);
+        });
+    }
+
+    /** What W2 costs where it is not VeLU's own, and a look at an activation site. */
+    private void sites(long wanted, long channels) {
+        long rows = scaled(wanted, 4L * channels * dtype.bytes());
+        double bytes = (double) rows * channels * dtype.bytes();
+        String shape = rows + "x" + channels;
+        for (W2 kind : new W2[] {W2.PER_CHANNEL, W2.EMPIRICAL}) {
+            Wasserstein wasserstein = new Wasserstein(kind, 0.1f);
+            TensorType saved = wasserstein.savedType(new TensorType(dtype, Shape.of(rows, channels)));
+            measure("wasserstein_forward", shape + " " + kind.label(), 2 * bytes + saved.bytes(), () -> {
+                Tensor a = random(dtype, rows, channels);
+                Tensor y = tensor(dtype, rows, channels);
+                Tensor lambda = tensor(DType.F32).set(1f);
+                Tensor kept = tensor(DType.F32, saved.shape().toArray());
+                Tensor moments = tensor(DType.F32, 3);
+                return () -> wasserstein.forward(context, a, lambda, y, kept, moments);
+            });
+            measure("wasserstein_backward", shape + " " + kind.label(), 3 * bytes + saved.bytes(), () -> {
+                Tensor a = random(dtype, rows, channels);
+                Tensor dy = random(dtype, rows, channels);
+                Tensor da = tensor(dtype, rows, channels);
+                Tensor lambda = tensor(DType.F32).set(1f);
+                Tensor kept = random(DType.F32, saved.shape().toArray());
+                Tensor dlambda = tensor(DType.F32);
+                return () -> wasserstein.backward(context, a, dy, lambda, kept, da, dlambda);
+            });
+        }
+        ActivationStatistics statistics = new ActivationStatistics(VeluParameters.released());
+        measure("activation_statistics", shape, 2 * bytes, () -> {
+            Tensor x = random(dtype, rows, channels);
+            Tensor a = random(dtype, rows, channels);
+            Tensor values = tensor(DType.F32, 6);
+            Tensor counts = tensor(DType.I64, 2);
+            return () -> statistics.measure(context, x, a, null, values, counts);
         });
     }
 

@@ -45,6 +45,7 @@ abstract class BFloat16Operations {
     private static final HostTensor STEP =
             HostTensor.of(new TensorType(DType.I64, Shape.of()), MemorySegment.ofArray(new long[] {3}));
     private static final HostTensor LABELS = labels(0, 12, -1, 4, 7);
+    private static final HostTensor OTHER_LABELS = labels(3, 2, 5, 12, 0);
 
     @AutoClose
     private final Context context = open();
@@ -68,7 +69,15 @@ abstract class BFloat16Operations {
     }
 
     static Stream<Case> cases() {
-        return Stream.of(elementwise(), rows(), convolutions(), transformers(), pooling(), losses(), optimizers())
+        return Stream.of(
+                        elementwise(),
+                        rows(),
+                        convolutions(),
+                        transformers(),
+                        pooling(),
+                        losses(),
+                        sites(),
+                        optimizers())
                 .flatMap(List::stream);
     }
 
@@ -307,17 +316,54 @@ abstract class BFloat16Operations {
     private static List<Case> losses() {
         HostTensor logits = data(41, 5, 13);
         HostTensor logSumExp = fixed(42, 5);
+        HostTensor shares = HostTensor.exactly(1f, 0.25f, 0.5f, 0f, 0.75f);
         return List.of(
-                Case.of(new SoftmaxCrossEntropy.Forward(LOSS), BFloat16Tolerance.SUM, logits, LABELS),
+                Case.of(new SoftmaxCrossEntropy.Forward(LOSS), BFloat16Tolerance.SUM, logits, LABELS, null, null),
                 Case.of(
                         new SoftmaxCrossEntropy.Backward(LOSS),
                         BFloat16Tolerance.SUM,
                         logits,
                         LABELS,
+                        null,
+                        null,
+                        logSumExp,
+                        scalar(1.5f)),
+                Case.of(
+                        new SoftmaxCrossEntropy.Forward(LOSS),
+                        BFloat16Tolerance.SUM,
+                        logits,
+                        LABELS,
+                        OTHER_LABELS,
+                        shares),
+                Case.of(
+                        new SoftmaxCrossEntropy.Backward(LOSS),
+                        BFloat16Tolerance.SUM,
+                        logits,
+                        LABELS,
+                        OTHER_LABELS,
+                        shares,
                         logSumExp,
                         scalar(1.5f)),
                 Case.of(new TopK.Count(1), BFloat16Tolerance.EXACT, logits, LABELS),
                 Case.of(new TopK.Count(5), BFloat16Tolerance.EXACT, logits, LABELS));
+    }
+
+    private static List<Case> sites() {
+        HostTensor a = data(43, 6, 33);
+        HostTensor dy = data(44, 6, 33);
+        List<Case> cases = new ArrayList<>();
+        for (W2 kind : W2.values()) {
+            Wasserstein wasserstein = new Wasserstein(kind, 0.1f);
+            HostTensor saved =
+                    positive(45, wasserstein.savedType(a.type()).shape().toArray());
+            cases.add(
+                    Case.of(new Wasserstein.Forward(wasserstein, true, true), BFloat16Tolerance.SUM, a, scalar(1.5f)));
+            cases.add(Case.of(
+                    new Wasserstein.Backward(wasserstein, true), BFloat16Tolerance.SUM, a, dy, scalar(1.5f), saved));
+        }
+        cases.add(Case.of(
+                new ActivationStatistics(VeluParameters.released()), BFloat16Tolerance.SUM, a, dy, scalar(1.5f)));
+        return cases;
     }
 
     private static List<Case> optimizers() {

@@ -12,6 +12,8 @@ import dev.velu.graph.Graph;
 import dev.velu.graph.Node;
 import dev.velu.graph.Operation;
 import dev.velu.graph.Value;
+import dev.velu.nn.Initializer;
+import dev.velu.nn.Parameter;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Tensor;
 import dev.velu.tensor.TensorType;
@@ -50,7 +52,12 @@ class Conv2dTest {
     private Node followedBy(Pointwise function, boolean differentiated) {
         Graph graph = new Graph();
         Value image = graph.input("image", TensorType.f32(1, 4, 4, 2));
-        Value kernel = graph.input("kernel", TensorType.f32(3, 3, 3, 2));
+        Value kernel = graph.parameter(new Parameter(
+                "kernel",
+                TensorType.f32(3, 3, 3, 2),
+                Parameter.Role.WEIGHT,
+                Parameter.Layout.PLAIN,
+                new Initializer.Constant(0)));
         new Activation(function).apply(graph, conv.apply(graph, image, kernel, null));
         Fusion.fuse(graph, differentiated);
         return graph.nodes().getLast();

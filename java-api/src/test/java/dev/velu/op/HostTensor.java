@@ -45,6 +45,11 @@ record HostTensor(TensorType type, boolean data, float[] values, byte[] bytes) {
         return new HostTensor(TensorType.f32(), false, new float[] {value}, null);
     }
 
+    /** Float32 numbers, the same in both runs. */
+    static HostTensor exactly(float... values) {
+        return new HostTensor(TensorType.f32(values.length), false, values, null);
+    }
+
     static HostTensor of(TensorType type, MemorySegment content) {
         byte[] bytes = new byte[Math.toIntExact(type.bytes())];
         MemorySegment.ofArray(bytes).copyFrom(content);

@@ -10,6 +10,8 @@ import dev.velu.graph.Fusion;
 import dev.velu.graph.Graph;
 import dev.velu.graph.Operation;
 import dev.velu.graph.Value;
+import dev.velu.nn.Initializer;
+import dev.velu.nn.Parameter;
 import dev.velu.selftest.oracle.LinearOracle;
 import dev.velu.tensor.DType;
 import dev.velu.tensor.Tensor;
@@ -87,7 +89,12 @@ class LinearTest {
     private Operation followedBy(Pointwise function, boolean differentiated) {
         Graph graph = new Graph();
         Value tokens = graph.input("tokens", TensorType.f32(4, 2));
-        Value matrix = graph.input("matrix", TensorType.f32(3, 2));
+        Value matrix = graph.parameter(new Parameter(
+                "matrix",
+                TensorType.f32(3, 2),
+                Parameter.Role.WEIGHT,
+                Parameter.Layout.PLAIN,
+                new Initializer.Constant(0)));
         new Activation(function).apply(graph, linear.apply(graph, tokens, matrix, null));
         Fusion.fuse(graph, differentiated);
         return graph.nodes().getLast().operation();
