@@ -140,6 +140,7 @@ class CellProcessTest {
     }
 
     @Test
+    @SuppressWarnings("try") // To close the pipe is what the parent's end looks like.
     void theWatchOfTheParentWaitsForTheEndOfThePipe() throws Exception {
         CountDownLatch gone = new CountDownLatch(1);
         try (PipedOutputStream parent = new PipedOutputStream();

@@ -20,8 +20,8 @@ class EpochSumsTest {
     void goesOnWhereACheckpointStopped() {
         EpochSums whole = new EpochSums(RunProgress.start());
         whole.add(4, 0.3f, 2, 0.1);
-        RunProgress stopped = whole.progress(2, 17, 5, new RunProgress(2, 0, 16, 0, 0, 0, 0, 3, 0.5, 1));
-        assertThat(stopped).isEqualTo(new RunProgress(2, 1, 17, (double) 0.3f * 4, 2, 4, 0.1, 5, 0.5, 1));
+        RunProgress stopped = whole.progress(2, 17, 5, new RunProgress(2, 0, 16, 0, 0, 0, 0, 3, 0.5, 1, 0.4, 1));
+        assertThat(stopped).isEqualTo(new RunProgress(2, 1, 17, (double) 0.3f * 4, 2, 4, 0.1, 5, 0.5, 1, 0.4, 1));
         EpochSums resumed = new EpochSums(RunProgress.fromJson(stopped.toJson()));
         whole.add(4, 0.7f, 1, 0.2);
         resumed.add(4, 0.7f, 1, 0.2);
