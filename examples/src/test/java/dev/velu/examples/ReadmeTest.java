@@ -12,8 +12,9 @@ class ReadmeTest {
     void theReadmeShowsTheCodeOfTheFirstExample() throws IOException {
         String source = Files.readString(Path.of("src/main/java/dev/velu/examples/VeluOnTensors.java"));
         String shown = source.substring(source.indexOf("// begin\n") + 9, source.indexOf("        // end"))
+                .stripTrailing()
                 .stripIndent();
 
-        assertThat(Files.readString(Path.of("../README.md"))).contains("```java\n" + shown + "```");
+        assertThat(Files.readString(Path.of("../README.md"))).contains("```java\n" + shown + "\n```");
     }
 }
