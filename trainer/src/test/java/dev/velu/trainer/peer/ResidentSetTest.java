@@ -16,7 +16,8 @@ class ResidentSetTest {
             arena.allocate(BYTES).fill((byte) 1);
         }
 
-        assertThat(before.growth()).isBetween(BYTES, 3 * BYTES);
+        // What else the JVM holds comes and goes by some pages meanwhile.
+        assertThat(before.growth()).isBetween(BYTES - BYTES / 16, 3 * BYTES);
     }
 
     @Test
