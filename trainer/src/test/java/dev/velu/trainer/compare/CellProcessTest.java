@@ -67,11 +67,14 @@ class CellProcessTest {
         });
     }
 
+    /** By its program: of a command as long as this one the system does not tell the arguments. */
     private static ProcessHandle child() {
         return ProcessHandle.current()
                 .children()
-                .filter(process -> process.info().arguments().stream()
-                        .anyMatch(arguments -> List.of(arguments).contains("cell")))
+                .filter(process -> process.info()
+                        .command()
+                        .filter(command -> command.endsWith("java"))
+                        .isPresent())
                 .findFirst()
                 .orElseThrow();
     }
