@@ -13,11 +13,11 @@ class ResidentSetTest {
     void thePeakCountsWhatIsFreedAgain() {
         ResidentSet before = ResidentSet.of(ProcessHandle.current().pid());
         try (Arena arena = Arena.ofConfined()) {
-            arena.allocate(BYTES).fill((byte) 1);
+            // More by a sixteenth: what else the JVM holds comes and goes by some pages meanwhile.
+            arena.allocate(BYTES + BYTES / 16).fill((byte) 1);
         }
 
-        // What else the JVM holds comes and goes by some pages meanwhile.
-        assertThat(before.growth()).isBetween(BYTES - BYTES / 16, 3 * BYTES);
+        assertThat(before.growth()).isBetween(BYTES, 3 * BYTES);
     }
 
     @Test
